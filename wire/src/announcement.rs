@@ -5,7 +5,7 @@ use minicbor::{Decoder, Encoder};
 use crate::certificate::node_id;
 use crate::endpoint::{ENDPOINTS_MAX, read_socket_addr, write_socket_addr};
 use crate::error::DecodeError;
-use crate::fields::{FieldReader, FieldWriter, list, put, text, tuple, u64};
+use crate::fields::{FieldReader, FieldWriter, list, put, seconds, text, tuple, u64};
 use crate::keys::NodeId;
 use crate::signed::{MessageType, SignedMessage};
 use crate::time::UnixTime;
@@ -95,7 +95,7 @@ impl SignedMessage for EndpointAnnouncement {
         let announcement = Self {
             node: r.required(1, node_id)?,
             sequence: r.required(2, u64)?,
-            expires: UnixTime::from_secs(r.required(3, u64)?),
+            expires: r.required(3, seconds)?,
             endpoints: r.required(4, list(ENDPOINTS_MAX, read_socket_addr))?,
             control: r.required(5, list(ENDPOINTS_MAX, ControlAddr::read))?,
             home_peers: r.required(6, list(HOME_PEERS_MAX, node_id))?,

@@ -4,7 +4,7 @@ use minicbor::{Decoder, Encoder};
 
 use crate::canonical;
 use crate::error::DecodeError;
-use crate::fields::{FieldReader, FieldWriter, array, list, put, text, tuple, u8, u64};
+use crate::fields::{FieldReader, FieldWriter, array, list, put, seconds, text, tuple, u8, u64};
 use crate::hash::{Digest, Domain};
 use crate::id::NetworkId;
 use crate::keys::{IdentityKey, NodeId, StaticPublicKey};
@@ -90,10 +90,7 @@ impl SignedMessage for Membership {
             label: r.required(2, label)?,
             rights: Rights::from_bits(r.required(3, u8)?)?,
             groups: r.required(4, list(GROUPS_MAX, text(GROUP_LEN_MAX)))?,
-            validity: Validity {
-                not_before: UnixTime::from_secs(r.required(5, u64)?),
-                not_after: r.optional(6, u64)?.map(UnixTime::from_secs),
-            },
+            validity: Validity { not_before: r.required(5, seconds)?, not_after: r.optional(6, seconds)? },
             issuer: r.required(7, node_id)?,
         };
         r.finish()?;
@@ -201,14 +198,17 @@ impl MembershipCertificate {
     /// Issues a certificate: `issuer` signs `membership`, the subject has signed `binding`.
     ///
     /// # Errors
-    /// [`DecodeError::Value`] when the two halves speak of different members.
+    /// [`DecodeError::Value`] when the two halves speak of different members, any when the membership breaks a limit.
+    ///
+    /// # Panics
+    /// When `issuer` is not the issuer that the membership names.
     pub fn issue(
         membership: Membership,
         binding: Signed<StaticBinding>,
         issuer: &IdentityKey,
         network: &NetworkId,
     ) -> Result<Self, DecodeError> {
-        Self::new(Signed::sign(membership, issuer, network), binding)
+        Self::new(Signed::try_sign(membership, issuer, network)?, binding)
     }
 
     /// The same membership with a newer binding.

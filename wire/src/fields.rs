@@ -2,6 +2,7 @@ use minicbor::{Decoder, Encoder};
 
 use crate::canonical;
 use crate::error::DecodeError;
+use crate::time::UnixTime;
 
 /// Field keys from here on may be unknown: they are carried and ignored (ARCHITECTURE §5).
 const FIRST_EXTENSION: u64 = 128;
@@ -138,6 +139,13 @@ pub(crate) fn u64(d: &mut Decoder<'_>) -> Result<u64, DecodeError> {
 
 pub(crate) fn u8(d: &mut Decoder<'_>) -> Result<u8, DecodeError> {
     Ok(d.u8()?)
+}
+
+/// Reads seconds since 1970, as far as a [`UnixTime`] reaches.
+pub(crate) fn seconds(d: &mut Decoder<'_>) -> Result<UnixTime, DecodeError> {
+    let seconds = d.u64()?;
+    let time = UnixTime::from_secs(seconds);
+    if time.as_secs() == seconds { Ok(time) } else { Err(DecodeError::Value) }
 }
 
 pub(crate) fn array<const N: usize>(d: &mut Decoder<'_>) -> Result<[u8; N], DecodeError> {

@@ -9,7 +9,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use crate::bootstrap::Bootstrap;
 use crate::certificate::{label, node_id};
 use crate::error::DecodeError;
-use crate::fields::{FieldReader, FieldWriter, array, list, u8, u64};
+use crate::fields::{FieldReader, FieldWriter, array, list, seconds, u8};
 use crate::hash::{Digest, Domain};
 use crate::id::NetworkId;
 use crate::keys::{IdentityKey, NodeId, base32};
@@ -161,7 +161,7 @@ impl SignedMessage for InviteBody {
             bootstrap: r.required(4, list(BOOTSTRAP_MAX, Bootstrap::read))?,
             secret: InviteSecret::from_bytes(r.required(5, array)?),
             host_label: r.optional(6, label)?,
-            expires: UnixTime::from_secs(r.required(7, u64)?),
+            expires: r.required(7, seconds)?,
             rights: Rights::from_bits(r.required(8, u8)?)?,
         };
         r.finish()?;
@@ -182,10 +182,25 @@ impl InviteToken {
     pub const BOOTSTRAP_MAX: usize = BOOTSTRAP_MAX;
 
     /// Signs an invite.
+    ///
+    /// # Panics
+    /// When `issuer` is not the issuer that the body names, or the body breaks a limit: what an operator may have made
+    /// too large goes through [`InviteToken::try_sign`].
     #[must_use]
     pub fn sign(body: InviteBody, issuer: &IdentityKey) -> Self {
+        Self::try_sign(body, issuer).expect("the invite is within its limits")
+    }
+
+    /// Signs an invite if anyone will be able to read it.
+    ///
+    /// # Errors
+    /// [`DecodeError`], as a reader would meet it, when the body breaks a limit.
+    ///
+    /// # Panics
+    /// When `issuer` is not the issuer that the body names.
+    pub fn try_sign(body: InviteBody, issuer: &IdentityKey) -> Result<Self, DecodeError> {
         let network = body.network;
-        Self(Signed::sign(body, issuer, &network))
+        Signed::try_sign(body, issuer, &network).map(Self)
     }
 
     /// What it says.

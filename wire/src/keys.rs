@@ -14,7 +14,7 @@ pub enum KeyError {
     /// Not 32 bytes, or not base32.
     #[error("a key is 52 characters of base32")]
     Text,
-    /// Not a point on the curve, or one of small order.
+    /// Not a point on the curve, one of small order, or one in another spelling than its own.
     #[error("not a valid public key")]
     Point,
 }
@@ -26,13 +26,15 @@ pub enum KeyError {
 pub struct NodeId([u8; 32]);
 
 impl NodeId {
-    /// Accepts 32 bytes that are a point of full order.
+    /// Accepts 32 bytes that are a point, not of small order, in its one spelling (RFC 8032 §5.1.3).
     ///
     /// # Errors
-    /// [`KeyError::Point`] for anything else: a small-order key would accept forged signatures.
+    /// [`KeyError::Point`] for anything else: a small-order key would accept forged signatures, and a second spelling
+    /// would slip past a block-list.
     pub fn from_bytes(bytes: [u8; 32]) -> Result<Self, KeyError> {
         let key = VerifyingKey::from_bytes(&bytes).map_err(|_| KeyError::Point)?;
-        if key.is_weak() || key.to_bytes() != bytes {
+        let is_one_spelling = key.to_edwards().compress().to_bytes() == bytes;
+        if key.is_weak() || !is_one_spelling {
             return Err(KeyError::Point);
         }
         Ok(Self(bytes))

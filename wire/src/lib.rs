@@ -6,6 +6,8 @@
 //! This crate does not know what time it is, what a message causes, who may send it, or that files, sockets and tasks
 //! exist. Policy lives in `holloway-mesh`.
 
+#![warn(clippy::iter_over_hash_type)]
+
 mod announcement;
 mod bootstrap;
 mod canonical;

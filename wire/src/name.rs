@@ -46,14 +46,14 @@ impl Label {
     }
 
     /// Makes the nearest valid label of a machine's host name: the part before the first dot, other characters
-    /// replaced by hyphens. `None` when nothing remains.
+    /// replaced by hyphens. `None` when nothing remains that may name a host.
     #[must_use]
     pub fn from_hostname(hostname: &str) -> Option<Self> {
         let first = hostname.split('.').next().unwrap_or_default();
         let replaced: String =
             first.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
         let short: String = replaced.trim_matches('-').chars().take(LABEL_LEN_MAX).collect();
-        short.parse().ok()
+        short.trim_end_matches('-').parse().ok()
     }
 
     /// This label with `-` and a suffix, shortened so that it stays legal.

@@ -1,6 +1,6 @@
 use crate::certificate::{CertificateHash, node_id};
 use crate::error::DecodeError;
-use crate::fields::{FieldReader, FieldWriter, array, list, put, u64};
+use crate::fields::{FieldReader, FieldWriter, array, list, put, seconds};
 use crate::keys::NodeId;
 use crate::signed::{MessageType, SignedMessage};
 use crate::time::UnixTime;
@@ -39,7 +39,7 @@ impl SignedMessage for Revocation {
         let revocation = Self {
             subject: r.required(1, node_id)?,
             revoker: r.required(2, node_id)?,
-            at: UnixTime::from_secs(r.required(3, u64)?),
+            at: r.required(3, seconds)?,
             kept: r.required(4, list(KEPT_MAX, array))?.into_iter().map(CertificateHash).collect(),
         };
         r.finish()?;

@@ -61,16 +61,31 @@ pub struct Signed<T> {
 }
 
 impl<T: SignedMessage> Signed<T> {
-    /// Signs `value` for a network. `key` must be the signer that the value names.
+    /// Signs `value` for a network. `key` must be the signer that the value names. The value kept is the one that
+    /// readers will see.
     ///
     /// # Panics
-    /// When `key` is not the named signer.
+    /// When `key` is not the named signer, or when the value breaks a limit of its type: what people or peers may
+    /// have made too large goes through [`Signed::try_sign`].
     #[must_use]
     pub fn sign(value: T, key: &IdentityKey, network: &NetworkId) -> Self {
+        Self::try_sign(value, key, network).expect("the value is within the limits of its type")
+    }
+
+    /// Signs `value` if anyone will be able to read it.
+    ///
+    /// # Errors
+    /// [`DecodeError`], as a reader would meet it, when the value breaks a limit of its type.
+    ///
+    /// # Panics
+    /// When `key` is not the signer that the value names.
+    #[expect(clippy::needless_pass_by_value, reason = "the value is handed over: what is kept is what was read back")]
+    pub fn try_sign(value: T, key: &IdentityKey, network: &NetworkId) -> Result<Self, DecodeError> {
         assert!(key.node_id() == *value.signer(), "a message is signed by the signer it names");
         let bytes = value.encode();
+        let value = read_body(&bytes)?;
         let signature = key.sign(&signed_bytes::<T>(network, &bytes));
-        Self { value, bytes: bytes.into(), signature }
+        Ok(Self { value, bytes: bytes.into(), signature })
     }
 
     /// The body.
@@ -115,10 +130,7 @@ impl<T: SignedMessage> Signed<T> {
     pub(crate) fn read(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         tuple(d, 2)?;
         let bytes = d.bytes()?;
-        if bytes.len() > BODY_LEN_MAX {
-            return Err(DecodeError::TooLong);
-        }
-        let value = T::decode(bytes)?;
+        let value = read_body(bytes)?;
         Ok(Self { value, bytes: bytes.into(), signature: Signature(array(d)?) })
     }
 }
@@ -127,6 +139,13 @@ impl<T: std::fmt::Debug> std::fmt::Debug for Signed<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Signed").field(&self.value).finish()
     }
+}
+
+fn read_body<T: SignedMessage>(bytes: &[u8]) -> Result<T, DecodeError> {
+    if bytes.len() > BODY_LEN_MAX {
+        return Err(DecodeError::TooLong);
+    }
+    T::decode(bytes)
 }
 
 fn signed_bytes<T: SignedMessage>(network: &NetworkId, body: &[u8]) -> Vec<u8> {

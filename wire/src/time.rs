@@ -35,7 +35,7 @@ impl Add<Duration> for Instant {
     }
 }
 
-impl Sub<Instant> for Instant {
+impl Sub<Self> for Instant {
     type Output = Duration;
 
     fn sub(self, earlier: Self) -> Duration {

@@ -1,0 +1,64 @@
+# Holloway: what people run. `make demo` shows it, `make test` proves it, `make check` is for before a commit.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := build
+
+CARGO ?= cargo
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+# How much larger the long proofs are than the same tests in `make test`.
+HOLLOWAY_PROVE_SCALE ?= 50
+# What proptest tries for each property by default is 256.
+PROVE_CASES = $(shell expr 256 \* $(HOLLOWAY_PROVE_SCALE))
+
+# The one folder that cargo builds into, wherever that is set.
+TARGET = $(or $(CARGO_TARGET_DIR),target)
+
+# Programs and the Debian packages that bring them.
+NEEDED_TO_BUILD := cc:build-essential
+NEEDED_BY_LABS := ip:iproute2 nft:nftables ping:iputils-ping curl:curl
+NEEDED_BY_TESTS := $(NEEDED_BY_LABS) dig:dnsutils ps:procps
+
+PURE := -p holloway-wire -p holloway-mesh -p holloway-relay
+
+.PHONY: build demo test check prove bench fmt install
+
+build:
+	$(CARGO) build --release
+
+# A whole small network on this machine. An ordinary user's demo lives in a user namespace where the system allows it.
+demo:
+	tools/need $(NEEDED_TO_BUILD) $(NEEDED_BY_LABS)
+	$(CARGO) build --release
+	if [[ $$EUID -eq 0 || -w /dev/net/tun ]]; then $(TARGET)/release/holloway demo; else sudo $(TARGET)/release/holloway demo; fi
+
+test:
+	tools/need $(NEEDED_TO_BUILD) $(NEEDED_BY_TESTS)
+	tools/test
+
+check:
+	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
+	$(CARGO) clippy --release --workspace --all-targets --all-features -- -D warnings
+	$(CARGO) clippy --release --manifest-path fuzz/Cargo.toml --target-dir $(TARGET) -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --workspace --all-features --no-deps --document-private-items
+	$(CARGO) test --release -p holloway-wire --test layers
+	tools/check-dependencies
+
+# The same tests as `make test`, made large: hours instead of minutes.
+prove:
+	tools/need $(NEEDED_TO_BUILD) $(NEEDED_BY_TESTS)
+	HOLLOWAY_PROVE=1 HOLLOWAY_PROVE_SCALE=$(HOLLOWAY_PROVE_SCALE) PROPTEST_CASES=$(PROVE_CASES) tools/test prove
+
+bench:
+	$(CARGO) bench --profile dist $(PURE) --benches
+
+fmt:
+	$(CARGO) fmt --all
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml
+
+install:
+	$(CARGO) build --profile dist
+	install -D -m 0755 $(TARGET)/dist/holloway $(DESTDIR)$(PREFIX)/bin/holloway

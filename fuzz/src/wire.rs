@@ -1,0 +1,208 @@
+//! The decoders of `holloway-wire`: what is accepted is written and read back as the same value.
+
+use holloway_wire::{
+    Bootstrap, Datagram, DecodeError, EndpointAnnouncement, Hello, HelloReply, InitiationPayload, InnerPacket,
+    InviteBody, InviteToken, Label, Membership, MembershipCertificate, NamePublication, NetworkId, NodeId, Publication,
+    PunchCall, RecordHeader, RedeemReply, RedeemRequest, ResponsePayload, Revocation, SessionControl, Signed,
+    SignedMessage, StaticBinding, SyncReply, SyncRequest, decode_certificates, encode_certificates,
+};
+
+/// A function that must not panic, whatever the bytes.
+pub type Entry = fn(&[u8]);
+
+/// Every entry with the folder of its seeds.
+pub const ENTRIES: [(&str, Entry); 24] = [
+    ("wire_announcement", wire_announcement),
+    ("wire_binding", wire_binding),
+    ("wire_certificate", wire_certificate),
+    ("wire_certificates", wire_certificates),
+    ("wire_datagram", wire_datagram),
+    ("wire_hello", wire_hello),
+    ("wire_hello_reply", wire_hello_reply),
+    ("wire_initiation", wire_initiation),
+    ("wire_inner_packet", wire_inner_packet),
+    ("wire_invite", wire_invite),
+    ("wire_invite_text", wire_invite_text),
+    ("wire_membership", wire_membership),
+    ("wire_names", wire_names),
+    ("wire_node_id", wire_node_id),
+    ("wire_publication", wire_publication),
+    ("wire_punch_call", wire_punch_call),
+    ("wire_redeem_reply", wire_redeem_reply),
+    ("wire_redeem_request", wire_redeem_request),
+    ("wire_response", wire_response),
+    ("wire_revocation", wire_revocation),
+    ("wire_session_control", wire_session_control),
+    ("wire_sync_reply", wire_sync_reply),
+    ("wire_sync_request", wire_sync_request),
+    ("wire_text", wire_text),
+];
+
+/// What is read is written and read again as the same.
+fn same_again<T: PartialEq>(
+    bytes: &[u8],
+    decode: impl Fn(&[u8]) -> Result<T, DecodeError>,
+    encode: impl Fn(&T) -> Vec<u8>,
+) {
+    if let Ok(value) = decode(bytes) {
+        let written = encode(&value);
+        assert!(decode(&written).is_ok_and(|again| again == value), "read, written and read as something else");
+        assert!(written.len() <= bytes.len(), "written longer than it came");
+    }
+}
+
+/// What is signed keeps its bytes.
+fn same_bytes<T: SignedMessage + PartialEq>(bytes: &[u8]) {
+    same_again(bytes, T::decode, T::encode);
+    if let Ok(signed) = Signed::<T>::decode(bytes) {
+        assert!(signed.encode() == bytes, "carried bytes were changed");
+        let _ = signed.verify(&NetworkId::from_bytes([7; 32]));
+    }
+}
+
+/// A node's endpoints.
+pub fn wire_announcement(bytes: &[u8]) {
+    same_bytes::<EndpointAnnouncement>(bytes);
+}
+
+/// A static key binding.
+pub fn wire_binding(bytes: &[u8]) {
+    same_bytes::<StaticBinding>(bytes);
+}
+
+/// One certificate.
+pub fn wire_certificate(bytes: &[u8]) {
+    if let Ok(certificate) = MembershipCertificate::decode(bytes) {
+        assert!(certificate.encode() == bytes, "carried bytes were changed");
+        let _ = certificate.verify_signatures(&NetworkId::from_bytes([7; 32]));
+    }
+}
+
+/// A chain of certificates.
+pub fn wire_certificates(bytes: &[u8]) {
+    same_again(bytes, decode_certificates, |chain| encode_certificates(chain));
+}
+
+/// A datagram of the session protocol and a record's header.
+pub fn wire_datagram(bytes: &[u8]) {
+    match Datagram::decode(bytes) {
+        Ok(Datagram::Initiation(message)) => drop(message.macs.mac1_matches(&[1; 32])),
+        Ok(Datagram::Response(message)) => drop(message.macs.mac2_matches(&[2; 16])),
+        Ok(Datagram::Cookie(_) | Datagram::Transport) | Err(_) => {}
+    }
+    if let Ok(header) = RecordHeader::decode(bytes) {
+        assert!(bytes.starts_with(&header.encode()), "a header was changed");
+    }
+}
+
+/// The first message on a control connection.
+pub fn wire_hello(bytes: &[u8]) {
+    same_again(bytes, Hello::decode, Hello::encode);
+}
+
+/// The answer to it.
+pub fn wire_hello_reply(bytes: &[u8]) {
+    same_again(bytes, HelloReply::decode, HelloReply::encode);
+}
+
+/// The payload of message 1.
+pub fn wire_initiation(bytes: &[u8]) {
+    same_again(bytes, InitiationPayload::decode, InitiationPayload::encode);
+}
+
+/// An inner IP packet.
+pub fn wire_inner_packet(bytes: &[u8]) {
+    if let Ok(packet) = InnerPacket::parse(bytes) {
+        assert!(!packet.source.is_multicast() && !packet.source.is_unspecified(), "a source that no sender has");
+    }
+}
+
+/// What an invite says.
+pub fn wire_invite(bytes: &[u8]) {
+    same_bytes::<InviteBody>(bytes);
+}
+
+/// An invite's text.
+pub fn wire_invite_text(bytes: &[u8]) {
+    if let Ok(token) = String::from_utf8_lossy(bytes).parse::<InviteToken>() {
+        assert!(token.to_string().parse().is_ok_and(|again: InviteToken| again == token), "another invite");
+    }
+}
+
+/// What an issuer says of a member.
+pub fn wire_membership(bytes: &[u8]) {
+    same_bytes::<Membership>(bytes);
+}
+
+/// A host's published names.
+pub fn wire_names(bytes: &[u8]) {
+    same_bytes::<NamePublication>(bytes);
+}
+
+/// A key.
+pub fn wire_node_id(bytes: &[u8]) {
+    if let Some(Ok(node)) = bytes.first_chunk().map(|key| NodeId::from_bytes(*key)) {
+        assert!(node.to_string().parse() == Ok(node), "another key");
+    }
+}
+
+/// Anything that is gossiped.
+pub fn wire_publication(bytes: &[u8]) {
+    if let Ok(publication) = Publication::decode(bytes) {
+        assert!(publication.encode() == bytes, "carried bytes were changed");
+        let _ = (publication.id(), publication.slot());
+        let _ = publication.verify_signatures(&NetworkId::from_bytes([7; 32]));
+    }
+}
+
+/// A call to punch.
+pub fn wire_punch_call(bytes: &[u8]) {
+    same_bytes::<PunchCall>(bytes);
+}
+
+/// The answer to a redemption.
+pub fn wire_redeem_reply(bytes: &[u8]) {
+    same_again(bytes, RedeemReply::decode, RedeemReply::encode);
+}
+
+/// A redemption.
+pub fn wire_redeem_request(bytes: &[u8]) {
+    same_again(bytes, RedeemRequest::decode, RedeemRequest::encode);
+}
+
+/// The payload of message 2.
+pub fn wire_response(bytes: &[u8]) {
+    same_again(bytes, ResponsePayload::decode, ResponsePayload::encode);
+}
+
+/// A revocation.
+pub fn wire_revocation(bytes: &[u8]) {
+    same_bytes::<Revocation>(bytes);
+}
+
+/// A message inside a session.
+pub fn wire_session_control(bytes: &[u8]) {
+    same_again(bytes, SessionControl::decode, SessionControl::encode);
+}
+
+/// The answer to a sync request.
+pub fn wire_sync_reply(bytes: &[u8]) {
+    same_again(bytes, SyncReply::decode, SyncReply::encode);
+}
+
+/// A sync request.
+pub fn wire_sync_request(bytes: &[u8]) {
+    same_again(bytes, SyncRequest::decode, SyncRequest::encode);
+}
+
+/// Names, ids and addresses as people write them.
+pub fn wire_text(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Ok(label) = text.parse::<Label>() {
+        assert!(label.as_str().parse() == Ok(label.clone()), "another label");
+    }
+    if let Ok(address) = text.parse::<Bootstrap>() {
+        assert!(address.to_string().parse() == Ok(address), "another address");
+    }
+    let _ = (text.parse::<NetworkId>(), Label::from_hostname(&text));
+}

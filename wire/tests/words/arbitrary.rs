@@ -1,0 +1,272 @@
+//! Values drawn at random, all of them legal.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use holloway_wire::{
+    Bootstrap, CertificateHash, ControlAddr, ENDPOINTS_MAX, EndpointAnnouncement, GROUPS_MAX, HOME_PEERS_MAX, Hello,
+    HelloReply, IdentityKey, InitiationPayload, InviteBody, InviteSecret, InviteToken, KEPT_MAX, Label, Membership,
+    MembershipCertificate, NamePublication, NameRecord, NetworkId, NodeId, Publication, PublicationId, PunchCall,
+    RedeemReply, RedeemRequest, Refusal, ResponsePayload, Revocation, Rights, SYNC_BUCKETS, SessionControl, Signed,
+    SignedMessage, StaticBinding, StaticPublicKey, Suite, SyncReply, SyncRequest, UnixTime, Validity,
+};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+/// The network in which everything is signed.
+pub(crate) const NETWORK: NetworkId = NetworkId::from_bytes([7; 32]);
+
+/// The last second that a time can hold.
+pub(crate) const LAST_SECOND: u64 = u64::MAX / 1_000_000_000;
+
+/// A value that holds a secret and therefore cannot be shown, in a form that the test runner can carry.
+#[derive(Clone)]
+pub(crate) struct Hidden<T>(pub(crate) T);
+
+impl<T> fmt::Debug for Hidden<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(hidden)")
+    }
+}
+
+/// The identity with a seed that repeats one byte.
+pub(crate) fn identity(byte: u8) -> IdentityKey {
+    IdentityKey::from_bytes(&[byte; 32])
+}
+
+pub(crate) fn label() -> impl Strategy<Value = Label> {
+    "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?".prop_filter_map("a legal label", |text| text.parse().ok())
+}
+
+pub(crate) fn node() -> impl Strategy<Value = NodeId> {
+    any::<[u8; 32]>().prop_map(|seed| IdentityKey::from_bytes(&seed).node_id())
+}
+
+fn second() -> impl Strategy<Value = UnixTime> {
+    prop_oneof![Just(0), Just(LAST_SECOND), 0..=LAST_SECOND].prop_map(UnixTime::from_secs)
+}
+
+fn nanosecond() -> impl Strategy<Value = UnixTime> {
+    any::<u64>().prop_map(UnixTime::from_nanos)
+}
+
+fn rights() -> impl Strategy<Value = Rights> {
+    (0..=Rights::ALL.bits()).prop_map(|bits| Rights::from_bits(bits).expect("all bits are known"))
+}
+
+pub(crate) fn socket_addr() -> impl Strategy<Value = SocketAddr> {
+    (any::<IpAddr>(), any::<u16>()).prop_map(|(ip, port)| SocketAddr::new(ip.to_canonical(), port))
+}
+
+fn plain_text() -> impl Strategy<Value = String> {
+    "[^\\p{Cc}]{0,32}"
+}
+
+pub(crate) fn membership(issuer: NodeId) -> impl Strategy<Value = Membership> {
+    let validity = (second(), proptest::option::of(second()))
+        .prop_map(|(not_before, not_after)| Validity { not_before, not_after });
+    (node(), label(), rights(), vec("[a-z0-9-]{1,32}", 0..=GROUPS_MAX), validity).prop_map(
+        move |(subject, label, rights, groups, validity)| Membership {
+            subject,
+            label,
+            rights,
+            groups,
+            validity,
+            issuer,
+        },
+    )
+}
+
+pub(crate) fn binding(subject: NodeId) -> impl Strategy<Value = StaticBinding> {
+    any::<([u8; 32], u64)>().prop_map(move |(key, sequence)| StaticBinding {
+        subject,
+        key: StaticPublicKey(key),
+        sequence,
+    })
+}
+
+pub(crate) fn revocation(revoker: NodeId) -> impl Strategy<Value = Revocation> {
+    (node(), second(), vec(any::<[u8; 32]>().prop_map(CertificateHash), 0..=KEPT_MAX))
+        .prop_map(move |(subject, at, kept)| Revocation { subject, revoker, at, kept })
+}
+
+pub(crate) fn announcement(from: NodeId) -> impl Strategy<Value = EndpointAnnouncement> {
+    let control = (any::<bool>(), socket_addr())
+        .prop_map(|(is_tcp, address)| if is_tcp { ControlAddr::Tcp(address) } else { ControlAddr::Quic(address) });
+    (
+        any::<u64>(),
+        second(),
+        vec(socket_addr(), 0..=ENDPOINTS_MAX),
+        vec(control, 0..=ENDPOINTS_MAX),
+        vec(node(), 0..=HOME_PEERS_MAX),
+    )
+        .prop_map(move |(sequence, expires, endpoints, control, home_peers)| EndpointAnnouncement {
+            node: from,
+            sequence,
+            expires,
+            endpoints,
+            control,
+            home_peers,
+        })
+}
+
+pub(crate) fn names(node: NodeId) -> impl Strategy<Value = NamePublication> {
+    let record = ("[a-z_.]{0,40}", "[A-Z]{1,10}", "\\PC{0,200}").prop_map(|(name, record_type, value)| NameRecord {
+        name,
+        record_type,
+        value,
+    });
+    (any::<u64>(), vec(record, 0..8)).prop_map(move |(sequence, records)| NamePublication { node, sequence, records })
+}
+
+pub(crate) fn punch(from: NodeId) -> impl Strategy<Value = PunchCall> {
+    (node(), nanosecond(), vec(socket_addr(), 0..=ENDPOINTS_MAX)).prop_map(move |(to, at, endpoints)| PunchCall {
+        from,
+        to,
+        at,
+        endpoints,
+    })
+}
+
+pub(crate) fn bootstrap() -> impl Strategy<Value = Bootstrap> {
+    let host = prop_oneof![
+        any::<IpAddr>().prop_map(|ip| ip.to_string()),
+        "[a-z0-9]{1,20}(\\.[a-z0-9-]{1,20}){0,3}".prop_map(|host| host),
+    ];
+    (host, any::<u16>(), any::<u16>()).prop_map(|(host, tcp, quic)| Bootstrap { host, tcp, quic })
+}
+
+pub(crate) fn invite(issuer: NodeId) -> impl Strategy<Value = Hidden<InviteBody>> {
+    (
+        any::<([u8; 32], [u8; 16])>(),
+        label(),
+        vec(bootstrap(), 0..=InviteToken::BOOTSTRAP_MAX),
+        proptest::option::of(label()),
+        second(),
+        rights(),
+    )
+        .prop_map(move |((network, secret), network_label, bootstrap, host_label, expires, rights)| {
+            Hidden(InviteBody {
+                network: NetworkId::from_bytes(network),
+                network_label,
+                issuer,
+                bootstrap,
+                secret: InviteSecret::from_bytes(secret),
+                host_label,
+                expires,
+                rights,
+            })
+        })
+}
+
+/// A body signed by a random key.
+pub(crate) fn signed<T, S>(body: impl Fn(NodeId) -> S + Clone) -> impl Strategy<Value = Signed<T>>
+where
+    T: SignedMessage + fmt::Debug,
+    S: Strategy<Value = T>,
+{
+    any::<[u8; 32]>().prop_flat_map(move |seed| {
+        let signer = IdentityKey::from_bytes(&seed).node_id();
+        body(signer).prop_map(move |value| Signed::sign(value, &IdentityKey::from_bytes(&seed), &NETWORK))
+    })
+}
+
+pub(crate) fn certificate() -> impl Strategy<Value = MembershipCertificate> {
+    (any::<[u8; 32]>(), signed(binding)).prop_flat_map(|(seed, binding)| {
+        let issuer = IdentityKey::from_bytes(&seed).node_id();
+        membership(issuer).prop_map(move |membership| {
+            let membership = Membership { subject: binding.value().subject, ..membership };
+            MembershipCertificate::issue(membership, binding.clone(), &IdentityKey::from_bytes(&seed), &NETWORK)
+                .expect("both halves name the same subject")
+        })
+    })
+}
+
+pub(crate) fn publication() -> impl Strategy<Value = Publication> {
+    prop_oneof![
+        certificate().prop_map(Publication::Certificate),
+        signed(revocation).prop_map(Publication::Revocation),
+        signed(announcement).prop_map(Publication::Endpoints),
+        signed(names).prop_map(Publication::Names),
+    ]
+}
+
+pub(crate) fn hello() -> impl Strategy<Value = Hello> {
+    (any::<u8>(), plain_text(), nanosecond(), vec(certificate(), 1..4))
+        .prop_map(|(version, software, time, chain)| Hello { version, software, time, chain })
+}
+
+pub(crate) fn hello_reply() -> impl Strategy<Value = HelloReply> {
+    prop_oneof![hello().prop_map(HelloReply::Welcome), plain_text().prop_map(|reason| HelloReply::Refused { reason }),]
+}
+
+pub(crate) fn redeem_request() -> impl Strategy<Value = Hidden<RedeemRequest>> {
+    (nanosecond(), any::<[u8; 16]>(), label(), signed(binding)).prop_map(|(time, secret, label, binding)| {
+        Hidden(RedeemRequest { time, secret: InviteSecret::from_bytes(secret), label, binding })
+    })
+}
+
+pub(crate) fn redeem_reply() -> impl Strategy<Value = RedeemReply> {
+    let refusal = prop_oneof![
+        Just(Refusal::Unknown),
+        Just(Refusal::Expired),
+        Just(Refusal::Spent),
+        Just(Refusal::Withdrawn),
+        Just(Refusal::Revoked),
+        Just(Refusal::NameTaken),
+        Just(Refusal::NotAnIssuer),
+        Just(Refusal::ClockSkew),
+        Just(Refusal::Malformed),
+        Just(Refusal::Unavailable),
+    ];
+    prop_oneof![
+        vec(certificate(), 0..4).prop_map(|chain| RedeemReply::Granted { chain }),
+        (refusal, plain_text()).prop_map(|(refusal, detail)| RedeemReply::Refused { refusal, detail }),
+    ]
+}
+
+fn publication_ids() -> impl Strategy<Value = Vec<PublicationId>> {
+    vec(any::<[u8; 16]>().prop_map(PublicationId), 0..40)
+}
+
+pub(crate) fn sync_request() -> impl Strategy<Value = SyncRequest> {
+    prop_oneof![
+        vec(any::<[u8; 8]>(), SYNC_BUCKETS).prop_map(|digests| SyncRequest::Compare { digests }),
+        publication_ids().prop_map(|ids| SyncRequest::Fetch { ids }),
+    ]
+}
+
+pub(crate) fn sync_reply() -> impl Strategy<Value = SyncReply> {
+    prop_oneof![
+        publication_ids().prop_map(|ids| SyncReply::Ids { ids }),
+        vec(publication(), 0..4).prop_map(|items| SyncReply::Items { items }),
+    ]
+}
+
+pub(crate) fn session_control() -> impl Strategy<Value = SessionControl> {
+    prop_oneof![
+        any::<u64>().prop_map(|id| SessionControl::Ping { id }),
+        (any::<u64>(), socket_addr()).prop_map(|(id, observed)| SessionControl::Pong { id, observed }),
+        any::<u64>().prop_map(|id| SessionControl::Probe { id }),
+        (any::<u64>(), socket_addr()).prop_map(|(id, observed)| SessionControl::ProbeReply { id, observed }),
+        Just(SessionControl::RevocationsWanted),
+        signed(revocation).prop_map(SessionControl::Revocation),
+        any::<(u64, [u8; 16])>().prop_map(|(count, digest)| SessionControl::RevocationsEnd { count, digest }),
+    ]
+}
+
+/// A payload whose certificate fits: one, as parents may be left out.
+pub(crate) fn initiation() -> impl Strategy<Value = InitiationPayload> {
+    (nanosecond(), any::<[u8; 16]>(), certificate()).prop_map(|(timestamp, revocations, certificate)| {
+        InitiationPayload { timestamp, capabilities: Default::default(), revocations, certificates: vec![certificate] }
+    })
+}
+
+pub(crate) fn response() -> impl Strategy<Value = ResponsePayload> {
+    let suite = prop_oneof![Just(Suite::ChaCha20Poly1305), Just(Suite::Aes256Gcm)];
+    (suite, any::<[u8; 16]>(), socket_addr()).prop_map(|(suite, revocations, observed)| ResponsePayload {
+        suite,
+        revocations,
+        observed,
+    })
+}
