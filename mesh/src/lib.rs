@@ -1,1 +1,42 @@
-//! placeholder
+//! Holloway's protocol as a pure state machine: one [`Node`] is one network on one machine.
+//!
+//! **Contract.** After any `handle_*`, drain [`Node::poll_output`] to `None`, then read [`Node::poll_timeout`]. An
+//! early or repeated [`Node::handle_timeout`] is harmless. [`holloway_wire::Now`] carries both clocks and never goes
+//! backwards. Bad input never returns an error: it is counted under a [`DropReason`]. Whatever must not be said
+//! before the disk has what it rests on waits for [`Node::handle_persisted`].
+//!
+//! The crate does not know what time it is, where chance comes from, what a socket, a file or a task is, nor libp2p,
+//! DNS or configuration. Locks and atomics stand in one place only: the halves of a session, which lanes share.
+
+mod aead;
+mod allowed_ips;
+mod command;
+mod drop_reason;
+mod founding;
+mod invite;
+mod neighbours;
+mod node;
+mod noise;
+mod output;
+mod path;
+mod pings;
+mod rng;
+mod roster;
+mod settings;
+mod snapshot;
+mod tunnel;
+
+pub use command::{Command, CommandError, CommandId, Reply};
+pub use drop_reason::{DropCounts, DropReason};
+pub use founding::found;
+pub use invite::{Invite, InviteState, JoinError, Joined, Redeemer};
+pub use node::{Node, TimerName};
+pub use output::{
+    Channel, ControlCommand, ControlEvent, Event, Forwarding, GossipToken, LocalAddrs, Output, Persisted, RecordId,
+    RequestId, ResponseToken, Route, SecurityKind, SessionTraffic, StoreToken, Stored, TrafficReport, Verdict, Write,
+};
+pub use path::{Candidate, CandidateKind, CandidateResult};
+pub use rng::SecureRng;
+pub use settings::{CipherChoice, Identity, Settings};
+pub use snapshot::{PeerSnapshot, SessionSnapshot, Snapshot};
+pub use tunnel::{Exhausted, Opened, Opener, Sealer};

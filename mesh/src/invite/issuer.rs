@@ -1,0 +1,245 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use holloway_wire::{
+    Bootstrap, IdentityKey, InviteBody, InviteId, InviteSecret, InviteToken, Label, Membership,
+    MembershipCertificate, NetworkId, NodeId, Now, RedeemRequest, Refusal, Rights, UnixTime, Validity,
+};
+
+use crate::rng::SecureRng;
+use crate::roster::Roster;
+
+/// Invites in one ledger: years of a busy admin's. Beyond it, old ones that lapsed are forgotten.
+const INVITES_MAX: usize = 10_000;
+
+/// Memberships are valid from this long before they are issued, so that a member whose clock is behind is one.
+const BACKDATED: Duration = Duration::from_secs(300);
+
+/// What became of an invite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InviteState {
+    /// Waiting for someone.
+    Unspent,
+    /// Used by this member.
+    Spent(NodeId),
+    /// Taken back.
+    Withdrawn,
+}
+
+/// One line of the ledger. It holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invite {
+    /// Its id.
+    pub id: InviteId,
+    /// The name that the newcomer will have, if fixed.
+    pub label: Option<Label>,
+    /// What the newcomer may do.
+    pub rights: Rights,
+    /// The newcomer's groups.
+    pub groups: Vec<String>,
+    /// When it was made.
+    pub created: UnixTime,
+    /// When it lapses.
+    pub expires: UnixTime,
+    /// What became of it.
+    pub state: InviteState,
+}
+
+/// What an invite shall say.
+pub(crate) struct CreateInvite {
+    pub(crate) label: Option<Label>,
+    pub(crate) rights: Rights,
+    pub(crate) groups: Vec<String>,
+    pub(crate) lifetime: Duration,
+    pub(crate) bootstrap: Vec<Bootstrap>,
+}
+
+/// What a request for redemption comes to, before the disk has it.
+#[derive(Debug)]
+pub(crate) enum Redemption {
+    /// It spends the invite: write both down, then answer.
+    Grant(Box<Granted>),
+    /// The same key asks again: the answer is what it was.
+    Again,
+    /// Refused.
+    Refused(Refusal),
+}
+
+/// A membership about to be granted.
+#[derive(Debug)]
+pub(crate) struct Granted {
+    pub(crate) invite: Invite,
+    pub(crate) certificate: MembershipCertificate,
+}
+
+/// Hands out invites and redeems them.
+pub(crate) struct Issuer {
+    ledger: BTreeMap<InviteId, Invite>,
+    /// Invites that are spent in memory while the disk writes it.
+    writing: BTreeMap<InviteId, NodeId>,
+    max_clock_skew: Duration,
+}
+
+impl Issuer {
+    pub(crate) fn new(ledger: Vec<Invite>, max_clock_skew: Duration) -> Self {
+        let ledger = ledger.into_iter().map(|invite| (invite.id, invite)).collect();
+        Self { ledger, writing: BTreeMap::new(), max_clock_skew }
+    }
+
+    /// Makes an invite. It counts once the caller has written it down and called [`Issuer::record`].
+    pub(crate) fn create(
+        &self,
+        wanted: CreateInvite,
+        network: (NetworkId, &Label),
+        key: &IdentityKey,
+        rng: &mut dyn SecureRng,
+        now: Now,
+    ) -> (Invite, InviteToken) {
+        let secret = InviteSecret::generate(rng);
+        let expires = now.unix + wanted.lifetime;
+        let invite = Invite {
+            id: secret.id(),
+            label: wanted.label.clone(),
+            rights: wanted.rights,
+            groups: wanted.groups,
+            created: now.unix,
+            expires,
+            state: InviteState::Unspent,
+        };
+        let body = InviteBody {
+            network: network.0,
+            network_label: network.1.clone(),
+            issuer: key.node_id(),
+            bootstrap: wanted.bootstrap,
+            secret,
+            host_label: wanted.label,
+            expires,
+            rights: wanted.rights,
+        };
+        (invite, InviteToken::sign(body, key))
+    }
+
+    /// Whether a further invite fits, after forgetting what lapsed.
+    pub(crate) fn has_room(&mut self, now: Now) -> bool {
+        if self.ledger.len() >= INVITES_MAX {
+            self.ledger.retain(|_, invite| invite.expires > now.unix);
+        }
+        self.ledger.len() < INVITES_MAX
+    }
+
+    /// Enters an invite, new or changed, as the disk has it.
+    pub(crate) fn record(&mut self, invite: Invite) {
+        self.writing.remove(&invite.id);
+        self.ledger.insert(invite.id, invite);
+    }
+
+    /// The disk could not write a redemption: the invite is as it was.
+    pub(crate) fn abandon(&mut self, id: &InviteId) {
+        self.writing.remove(id);
+    }
+
+    pub(crate) fn invites(&self) -> impl Iterator<Item = &Invite> {
+        self.ledger.values()
+    }
+
+    /// What an unspent invite becomes when it is withdrawn.
+    pub(crate) fn withdrawn(&self, id: &InviteId) -> Option<Invite> {
+        let invite = self.ledger.get(id)?;
+        let is_open = invite.state == InviteState::Unspent && !self.writing.contains_key(id);
+        is_open.then(|| Invite { state: InviteState::Withdrawn, ..invite.clone() })
+    }
+
+    /// Judges a request for redemption. Changes nothing durable.
+    pub(crate) fn redeem(
+        &mut self,
+        asker: &NodeId,
+        request: &RedeemRequest,
+        key: &IdentityKey,
+        network: &NetworkId,
+        roster: &Roster,
+        now: Now,
+    ) -> Redemption {
+        match self.judge(asker, request, network, roster, now) {
+            Ok(Some(invite)) => self.grant(invite, asker, request, key, network, roster, now),
+            Ok(None) => Redemption::Again,
+            Err(refusal) => Redemption::Refused(refusal),
+        }
+    }
+
+    fn judge(
+        &self,
+        asker: &NodeId,
+        request: &RedeemRequest,
+        network: &NetworkId,
+        roster: &Roster,
+        now: Now,
+    ) -> Result<Option<Invite>, Refusal> {
+        let invite = self.ledger.get(&request.secret.id()).ok_or(Refusal::Unknown)?;
+        let binding = &request.binding;
+        if binding.value().subject != *asker || !binding.verify(network) {
+            return Err(Refusal::Malformed);
+        }
+        match invite.state {
+            InviteState::Spent(owner) if owner == *asker => return Ok(None),
+            InviteState::Spent(_) => return Err(Refusal::Spent),
+            InviteState::Withdrawn => return Err(Refusal::Withdrawn),
+            InviteState::Unspent => {}
+        }
+        if self.writing.get(&invite.id).is_some_and(|owner| owner != asker) {
+            return Err(Refusal::Spent);
+        }
+        if invite.expires <= now.unix {
+            return Err(Refusal::Expired);
+        }
+        if request.time.distance(now.unix) > self.max_clock_skew {
+            return Err(Refusal::ClockSkew);
+        }
+        if roster.is_revoked(asker) {
+            return Err(Refusal::Revoked);
+        }
+        Ok(Some(invite.clone()))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one decision, each from another owner")]
+    fn grant(
+        &mut self,
+        invite: Invite,
+        asker: &NodeId,
+        request: &RedeemRequest,
+        key: &IdentityKey,
+        network: &NetworkId,
+        roster: &Roster,
+        now: Now,
+    ) -> Redemption {
+        let issuer = key.node_id();
+        let Some(own) = roster.certificate(&issuer).filter(|_| roster.member(&issuer).is_some()) else {
+            return Redemption::Refused(Refusal::NotAnIssuer);
+        };
+        if !own.membership().rights.contains(Rights::ISSUE.with(invite.rights)) {
+            return Redemption::Refused(Refusal::NotAnIssuer);
+        }
+        let label = invite.label.clone().unwrap_or_else(|| request.label.clone());
+        if !roster.is_label_free(&label, asker) {
+            return Redemption::Refused(Refusal::NameTaken);
+        }
+        let not_before = UnixTime::from_nanos(now.unix.as_nanos().saturating_sub(BACKDATED.as_nanos() as u64))
+            .max(own.membership().validity.not_before);
+        let membership = Membership {
+            subject: *asker,
+            label,
+            rights: invite.rights,
+            groups: invite.groups.clone(),
+            validity: Validity {
+                not_before: UnixTime::from_secs(not_before.as_secs()),
+                not_after: own.membership().validity.not_after,
+            },
+            issuer,
+        };
+        let Ok(certificate) = MembershipCertificate::issue(membership, request.binding.clone(), key, network) else {
+            return Redemption::Refused(Refusal::Malformed);
+        };
+        self.writing.insert(invite.id, *asker);
+        let invite = Invite { state: InviteState::Spent(*asker), ..invite };
+        Redemption::Grant(Box::new(Granted { invite, certificate }))
+    }
+}

@@ -1,0 +1,482 @@
+//! Neighbours: the members that this node has control connections to.
+//!
+//! A connection starts as a stranger's. The side that dialled shows its membership in a hello, the other answers with
+//! its own; each side admits the other once the roster has found its chain good. Neighbours then compare what they
+//! hold and fetch what they lack, so a late joiner learns everyone and a member that was away catches up; news comes
+//! by gossip. A few connections are kept up by dialling members again, ever more slowly, with jitter. Calls to punch
+//! go through a neighbour that has both ends as neighbours.
+//!
+//! The machine does not know what a publication says: whether it holds is the roster's to judge, which the parent
+//! lends for the moment of each input.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use holloway_wire::{
+    ControlAddr, Hello, HelloReply, Instant, NodeId, Now, PROTOCOL_VERSION, Publication, PublicationId, PunchCall,
+    SYNC_IDS_MAX, Signed, SyncReply, SyncRequest, is_dialable, is_supported_version,
+};
+
+use crate::output::{Channel, ControlCommand, RequestId, ResponseToken, Verdict};
+use crate::rng::{SecureRng, random_bytes};
+use crate::roster::{Accepted, ChainError, Rejected, Roster};
+
+/// Connections that a node keeps up by dialling: enough for gossip to survive several losses, few enough that the
+/// cost for each node does not grow with the network.
+const DIALLED: usize = 6;
+/// Waits between dials of one member.
+const FIRST_BACKOFF: Duration = Duration::from_secs(1);
+const BACKOFF_MAX: Duration = Duration::from_secs(30);
+/// A dial that has not connected by then counts as failed.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often neighbours compare what they hold, in case gossip lost something.
+const COMPARE_EVERY: Duration = Duration::from_secs(60);
+/// A comparison that gets no answer by then may be begun anew.
+const COMPARE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Publications asked for at once: 60 KiB of certificates.
+const FETCH_MAX: usize = 128;
+/// News from a comparison that is gossiped on; a first comparison with hundreds is not news to anyone else.
+const RELAYED_MAX: usize = 32;
+/// Neighbours asked to pass on a call when none is known to have the callee as a neighbour.
+const CALL_FANOUT: usize = 3;
+/// Calls that one neighbour may have passed on in one second.
+const CALLS_PER_SECOND: u32 = 20;
+/// Requests under way.
+const REQUESTS_MAX: usize = 1024;
+
+/// What the roster and this node's own words are, at the moment of one input.
+pub(crate) struct Context<'a> {
+    pub(crate) roster: &'a mut Roster,
+    pub(crate) own: &'a Hello,
+    pub(crate) node: NodeId,
+    pub(crate) max_clock_skew: Duration,
+    pub(crate) rng: &'a mut dyn SecureRng,
+    pub(crate) now: Now,
+}
+
+/// What the neighbours want done.
+pub(crate) enum NeighbourOutput {
+    Control(ControlCommand),
+    /// A member became a neighbour.
+    Admitted { node: NodeId, outbound: bool },
+    /// A member is no longer a neighbour.
+    Lost,
+    /// A call to us.
+    Called(Signed<PunchCall>),
+    /// A member's clock is off by this much.
+    Skewed { node: NodeId, by: Duration },
+    /// We were refused as a member.
+    RefusedBy { node: NodeId, reason: String },
+}
+
+struct Neighbour {
+    outbound: bool,
+    admitted: bool,
+    compare_at: Instant,
+    missing: VecDeque<PublicationId>,
+    calls: (Instant, u32),
+}
+
+struct Dial {
+    next: Instant,
+    backoff: Duration,
+}
+
+enum Purpose {
+    Hello,
+    Compare,
+    Fetch,
+    Call,
+}
+
+/// The members that this node has control connections to.
+#[derive(Default)]
+pub(crate) struct Neighbours {
+    connected: BTreeMap<NodeId, Neighbour>,
+    dials: BTreeMap<NodeId, Dial>,
+    hints: BTreeMap<NodeId, BTreeSet<ControlAddr>>,
+    requests: BTreeMap<RequestId, (NodeId, Purpose)>,
+    next_request: u64,
+    dial_at: Option<Instant>,
+    outputs: VecDeque<NeighbourOutput>,
+}
+
+impl Neighbours {
+    pub(crate) fn poll_output(&mut self) -> Option<NeighbourOutput> {
+        self.outputs.pop_front()
+    }
+
+    /// The members admitted, those that we dialled first.
+    pub(crate) fn admitted(&self) -> Vec<NodeId> {
+        let mut admitted: Vec<(&NodeId, &Neighbour)> =
+            self.connected.iter().filter(|(_, neighbour)| neighbour.admitted).collect();
+        admitted.sort_by_key(|(node, neighbour)| (!neighbour.outbound, **node));
+        admitted.into_iter().map(|(node, _)| *node).collect()
+    }
+
+    pub(crate) fn is_admitted(&self, node: &NodeId) -> bool {
+        self.connected.get(node).is_some_and(|neighbour| neighbour.admitted)
+    }
+
+    fn control(&mut self, command: ControlCommand) {
+        self.outputs.push_back(NeighbourOutput::Control(command));
+    }
+
+    fn request(&mut self, node: NodeId, channel: Channel, purpose: Purpose, body: Vec<u8>) {
+        if self.requests.len() >= REQUESTS_MAX {
+            return;
+        }
+        let id = self.next_request_id();
+        self.requests.insert(id, (node, purpose));
+        self.control(ControlCommand::Request { id, node, channel, body });
+    }
+
+    /// A request id that no other request of this node has.
+    pub(crate) fn next_request_id(&mut self) -> RequestId {
+        self.next_request += 1;
+        RequestId(self.next_request)
+    }
+
+    pub(crate) fn handle_connected(&mut self, node: NodeId, outbound: bool, context: &Context<'_>) {
+        let neighbour = Neighbour {
+            outbound,
+            admitted: false,
+            compare_at: context.now.monotonic,
+            missing: VecDeque::new(),
+            calls: (context.now.monotonic, 0),
+        };
+        self.connected.insert(node, neighbour);
+        if outbound {
+            self.request(node, Channel::Hello, Purpose::Hello, context.own.encode());
+        }
+    }
+
+    pub(crate) fn handle_disconnected(&mut self, node: &NodeId, now: Instant) {
+        if self.connected.remove(node).is_some_and(|neighbour| neighbour.admitted) {
+            self.outputs.push_back(NeighbourOutput::Lost);
+        }
+        self.dials.insert(*node, Dial { next: now + FIRST_BACKOFF, backoff: FIRST_BACKOFF });
+        self.dial_at = Some(now + FIRST_BACKOFF);
+    }
+
+    /// Someone shows us its membership.
+    pub(crate) fn handle_hello(&mut self, token: ResponseToken, from: NodeId, body: &[u8], context: &mut Context<'_>) {
+        let reply = match self.weigh_hello(&from, Hello::decode(body).ok(), context) {
+            Ok(hello) => {
+                self.admit(from, hello, context);
+                HelloReply::Welcome(context.own.clone())
+            }
+            Err(reason) => HelloReply::Refused { reason },
+        };
+        self.control(ControlCommand::Respond { token, body: reply.encode() });
+    }
+
+    fn weigh_hello(
+        &mut self,
+        from: &NodeId,
+        hello: Option<Hello>,
+        context: &mut Context<'_>,
+    ) -> Result<Hello, String> {
+        let hello = hello.ok_or("the hello could not be read")?;
+        if !is_supported_version(hello.version) {
+            return Err(format!("protocol version {} is not spoken here; ours is {PROTOCOL_VERSION}", hello.version));
+        }
+        if hello.chain[0].subject() != from {
+            return Err("the certificate belongs to another key".into());
+        }
+        if context.roster.is_blocked(from) {
+            return Err("not a member".into());
+        }
+        context.roster.check_chain(&hello.chain, context.now).map_err(|error| error.to_string())?;
+        let skew = hello.time.distance(context.now.unix);
+        if skew > context.max_clock_skew {
+            self.outputs.push_back(NeighbourOutput::Skewed { node: *from, by: skew });
+            return Err(format!("the clocks differ by {} s, and {} s are allowed", skew.as_secs(), context.max_clock_skew.as_secs()));
+        }
+        Ok(hello)
+    }
+
+    fn admit(&mut self, node: NodeId, hello: Hello, context: &mut Context<'_>) {
+        let certificates = hello.chain.into_iter().rev().map(Publication::Certificate).collect();
+        context.roster.offer_all(certificates, context.now);
+        self.dials.remove(&node);
+        self.hints.remove(&node);
+        self.control(ControlCommand::Admit { node });
+        let Some(neighbour) = self.connected.get_mut(&node) else {
+            return;
+        };
+        let outbound = neighbour.outbound;
+        if !std::mem::replace(&mut neighbour.admitted, true) {
+            self.outputs.push_back(NeighbourOutput::Admitted { node, outbound });
+        }
+        self.compare(&node, context);
+    }
+
+    /// Compares holdings with a neighbour at its next turn, which is now.
+    pub(crate) fn compare_soon(&mut self, node: &NodeId, now: Instant) {
+        if let Some(neighbour) = self.connected.get_mut(node) {
+            neighbour.compare_at = neighbour.compare_at.min(now);
+        }
+    }
+
+    /// Compares holdings with every neighbour at the next turn.
+    pub(crate) fn compare_all_soon(&mut self, now: Instant) {
+        for neighbour in self.connected.values_mut() {
+            neighbour.compare_at = neighbour.compare_at.min(now);
+        }
+    }
+
+    fn compare(&mut self, node: &NodeId, context: &Context<'_>) {
+        if let Some(neighbour) = self.connected.get_mut(node) {
+            neighbour.compare_at = context.now.monotonic + COMPARE_TIMEOUT;
+            let digests = context.roster.index().digests();
+            self.request(*node, Channel::Sync, Purpose::Compare, SyncRequest::Compare { digests }.encode());
+        }
+    }
+
+    /// A member compares holdings or fetches.
+    pub(crate) fn handle_sync(&mut self, token: ResponseToken, from: &NodeId, body: &[u8], roster: &Roster) {
+        let reply = match SyncRequest::decode(body) {
+            Ok(SyncRequest::Compare { digests }) => SyncReply::Ids { ids: roster.index().differing(&digests) },
+            Ok(SyncRequest::Fetch { ids }) => SyncReply::pack(roster.index().fetch(&ids)),
+            Err(_) => SyncReply::Items { items: Vec::new() },
+        };
+        if self.is_admitted(from) {
+            self.control(ControlCommand::Respond { token, body: reply.encode() });
+        }
+    }
+
+    /// An answer to one of our requests came, or will not come.
+    pub(crate) fn handle_response(&mut self, id: RequestId, body: Option<&[u8]>, context: &mut Context<'_>) {
+        let Some((node, purpose)) = self.requests.remove(&id) else {
+            return;
+        };
+        match purpose {
+            Purpose::Hello => self.handle_welcome(node, body, context),
+            Purpose::Compare => self.handle_ids(&node, body, context),
+            Purpose::Fetch => self.handle_items(&node, body, context),
+            Purpose::Call => {}
+        }
+    }
+
+    fn handle_welcome(&mut self, node: NodeId, body: Option<&[u8]>, context: &mut Context<'_>) {
+        let Some(body) = body else {
+            self.control(ControlCommand::Expel { node });
+            return;
+        };
+        match HelloReply::decode(body) {
+            Ok(HelloReply::Welcome(hello)) => match self.weigh_hello(&node, Some(hello), context) {
+                Ok(hello) => self.admit(node, hello, context),
+                Err(_) => self.control(ControlCommand::Expel { node }),
+            },
+            Ok(HelloReply::Refused { reason }) => {
+                self.outputs.push_back(NeighbourOutput::RefusedBy { node, reason });
+                self.control(ControlCommand::Expel { node });
+            }
+            Err(_) => self.control(ControlCommand::Expel { node }),
+        }
+    }
+
+    fn handle_ids(&mut self, node: &NodeId, body: Option<&[u8]>, context: &Context<'_>) {
+        let Some(Ok(SyncReply::Ids { ids })) = body.map(SyncReply::decode) else {
+            return;
+        };
+        let Some(neighbour) = self.connected.get_mut(node) else {
+            return;
+        };
+        let lacking = ids.into_iter().filter(|id| !context.roster.index().contains(id));
+        neighbour.missing = lacking.take(SYNC_IDS_MAX).collect();
+        self.fetch(node, context);
+    }
+
+    fn fetch(&mut self, node: &NodeId, context: &Context<'_>) {
+        let Some(neighbour) = self.connected.get_mut(node) else {
+            return;
+        };
+        let count = neighbour.missing.len().min(FETCH_MAX);
+        let ids: Vec<PublicationId> = neighbour.missing.drain(..count).collect();
+        if ids.is_empty() {
+            neighbour.compare_at = context.now.monotonic + COMPARE_EVERY;
+            return;
+        }
+        neighbour.compare_at = context.now.monotonic + COMPARE_TIMEOUT;
+        self.request(*node, Channel::Sync, Purpose::Fetch, SyncRequest::Fetch { ids }.encode());
+    }
+
+    fn handle_items(&mut self, node: &NodeId, body: Option<&[u8]>, context: &mut Context<'_>) {
+        let Some(Ok(SyncReply::Items { items })) = body.map(SyncReply::decode) else {
+            return;
+        };
+        let results = context.roster.offer_all(items, context.now);
+        let news: Vec<&Publication> =
+            results.iter().filter(|(_, result)| *result == Ok(Accepted::New)).map(|(item, _)| item).collect();
+        if news.len() <= RELAYED_MAX {
+            for item in news {
+                self.control(ControlCommand::Publish { body: item.encode() });
+            }
+        }
+        self.fetch(node, context);
+    }
+
+    /// Someone passed on a message to everyone.
+    pub(crate) fn handle_gossip(&mut self, source: &NodeId, body: &[u8], context: &mut Context<'_>) -> Verdict {
+        let Ok(publication) = Publication::decode(body) else {
+            return Verdict::Reject;
+        };
+        match context.roster.offer(&publication, context.now) {
+            Ok(Accepted::New) => Verdict::Accept,
+            Ok(Accepted::Known) | Err(Rejected::Full | Rejected::Ahead) => Verdict::Ignore,
+            Err(Rejected::NotAMember | Rejected::Chain(ChainError::UnknownIssuer)) => {
+                self.compare_soon(source, context.now.monotonic);
+                Verdict::Ignore
+            }
+            Err(Rejected::Signature | Rejected::Chain(_)) => Verdict::Reject,
+        }
+    }
+
+    /// Someone on the local network, or an invite, says where a node is. Not proven: the connection will prove it.
+    pub(crate) fn handle_hint(&mut self, node: NodeId, addresses: &[ControlAddr], now: Instant) {
+        /// Nodes of which hints are kept; members only count once they are connected.
+        const HINTS_MAX: usize = 64;
+        if self.connected.contains_key(&node) || (self.hints.len() >= HINTS_MAX && !self.hints.contains_key(&node)) {
+            return;
+        }
+        let hints = self.hints.entry(node).or_default();
+        hints.extend(addresses.iter().take(holloway_wire::ENDPOINTS_MAX));
+        self.dial_at = Some(self.dial_at.map_or(now, |at| at.min(now)));
+    }
+
+    /// A dial failed; the next comes later.
+    pub(crate) fn handle_dial_failed(&mut self, node: &NodeId, rng: &mut dyn SecureRng, now: Instant) {
+        let dial = self.dials.entry(*node).or_insert(Dial { next: now, backoff: FIRST_BACKOFF });
+        let jitter = Duration::from_millis(u64::from(random_bytes::<1>(rng)[0]) * 2);
+        dial.next = now + dial.backoff + jitter;
+        dial.backoff = (dial.backoff * 2).min(BACKOFF_MAX);
+        self.dial_at = Some(self.dial_at.map_or(dial.next, |at| at.min(dial.next)));
+    }
+
+    /// The roster changed: there may be someone to dial, or someone to part with.
+    pub(crate) fn handle_roster(&mut self, now: Instant) {
+        self.dial_at = Some(now);
+    }
+
+    /// Parts with a node that is no longer a member.
+    pub(crate) fn expel(&mut self, node: NodeId) {
+        if self.connected.contains_key(&node) {
+            self.control(ControlCommand::Expel { node });
+        }
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let compares = self.connected.values().filter(|neighbour| neighbour.admitted).map(|n| n.compare_at);
+        compares.chain(self.dial_at).min()
+    }
+
+    pub(crate) fn handle_timeout(&mut self, context: &mut Context<'_>) {
+        let now = context.now.monotonic;
+        let due: Vec<NodeId> = self
+            .connected
+            .iter()
+            .filter(|(_, neighbour)| neighbour.admitted && neighbour.compare_at <= now)
+            .map(|(node, _)| *node)
+            .collect();
+        for node in due {
+            self.compare(&node, context);
+        }
+        if self.dial_at.is_some_and(|at| at <= now) {
+            self.dial(context);
+        }
+    }
+
+    /// Dials members until there are enough neighbours.
+    fn dial(&mut self, context: &mut Context<'_>) {
+        let now = context.now.monotonic;
+        let mut room = DIALLED.saturating_sub(self.connected.len());
+        for (node, addresses) in self.dialable(context) {
+            let waits = self.dials.get(&node).is_some_and(|dial| dial.next > now);
+            if room == 0 || waits {
+                continue;
+            }
+            room -= 1;
+            let dial = self.dials.entry(node).or_insert(Dial { next: now, backoff: FIRST_BACKOFF });
+            dial.next = now + DIAL_TIMEOUT;
+            self.control(ControlCommand::Dial { node, addresses });
+        }
+        let connected = &self.connected;
+        self.dials.retain(|node, dial| !connected.contains_key(node) && dial.next > now);
+        self.dial_at = self.dials.values().map(|dial| dial.next).min();
+    }
+
+    /// Who may be dialled, and where; hints first.
+    fn dialable(&self, context: &Context<'_>) -> Vec<(NodeId, Vec<ControlAddr>)> {
+        let hinted = self.hints.iter().map(|(node, hints)| (*node, hints.iter().copied().collect()));
+        let announced = context.roster.members().filter_map(|member| {
+            let announcement = context.roster.endpoints(&member.node)?;
+            let control = announcement.control.iter().filter(|address| is_dialable(address.socket_addr()));
+            let addresses: Vec<ControlAddr> = control.copied().collect();
+            (!addresses.is_empty()).then_some((member.node, addresses))
+        });
+        let is_candidate = |node: &NodeId| {
+            *node != context.node && !self.connected.contains_key(node) && !context.roster.is_blocked(node)
+        };
+        hinted.chain(announced).filter(|(node, _)| is_candidate(node)).collect()
+    }
+
+    /// Sends a call towards its callee.
+    pub(crate) fn call(&mut self, call: &Signed<PunchCall>, roster: &Roster) {
+        let to = call.value().to;
+        let through = if self.is_admitted(&to) { vec![to] } else { self.towards(&to, roster) };
+        for node in through {
+            self.request(node, Channel::Member, Purpose::Call, call.encode());
+        }
+    }
+
+    /// Neighbours that probably have a node as a neighbour.
+    fn towards(&self, to: &NodeId, roster: &Roster) -> Vec<NodeId> {
+        let home = roster.endpoints(to).map(|announcement| announcement.home_peers.as_slice()).unwrap_or_default();
+        let mut through: Vec<NodeId> = home.iter().filter(|node| self.is_admitted(node)).copied().collect();
+        if through.is_empty() {
+            through = self.admitted();
+        }
+        through.truncate(CALL_FANOUT);
+        through
+    }
+
+    /// A member sends a call: to us, or to pass on.
+    pub(crate) fn handle_call(&mut self, token: ResponseToken, from: &NodeId, body: &[u8], context: &Context<'_>) -> bool {
+        self.control(ControlCommand::Respond { token, body: Vec::new() });
+        let Ok(call) = Signed::<PunchCall>::decode(body) else {
+            return false;
+        };
+        if !self.may_call(from, context.now.monotonic) || !is_good_call(&call, context) {
+            return false;
+        }
+        let to = call.value().to;
+        if to == context.node {
+            self.outputs.push_back(NeighbourOutput::Called(call));
+        } else if to != *from && call.value().from == *from && self.is_admitted(&to) {
+            self.request(to, Channel::Member, Purpose::Call, call.encode());
+        }
+        true
+    }
+
+    fn may_call(&mut self, from: &NodeId, now: Instant) -> bool {
+        let Some(neighbour) = self.connected.get_mut(from).filter(|neighbour| neighbour.admitted) else {
+            return false;
+        };
+        if now.since(neighbour.calls.0) >= Duration::from_secs(1) {
+            neighbour.calls = (now, 0);
+        }
+        neighbour.calls.1 += 1;
+        neighbour.calls.1 <= CALLS_PER_SECOND
+    }
+}
+
+fn is_good_call(call: &Signed<PunchCall>, context: &Context<'_>) -> bool {
+    let value = call.value();
+    let own = context.own.chain[0].subject();
+    context.roster.member(&value.from).is_some()
+        && value.from != *own
+        && value.at.distance(context.now.unix) <= context.max_clock_skew
+        && call.verify(context.roster.network())
+}

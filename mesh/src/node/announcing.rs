@@ -1,0 +1,211 @@
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use holloway_wire::{
+    Digest, Domain, ENDPOINTS_MAX, Endpoint, EndpointAnnouncement, HOME_PEERS_MAX, Instant, NodeId, Now, Publication,
+    PunchCall, RecordKind, SessionControl, Signed, UnixTime, is_dialable,
+};
+
+use super::Node;
+use crate::output::{ControlCommand, LocalAddrs};
+
+/// Changes within this span go into one announcement.
+const SETTLE: Duration = Duration::from_millis(100);
+/// How long an announcement holds, and
+const LIFETIME: Duration = Duration::from_secs(24 * 3600);
+/// how often it is renewed without a change: a member may miss three.
+const RENEW: Duration = Duration::from_secs(6 * 3600);
+/// Members whose word about our own address is kept: the newest.
+const OBSERVERS_MAX: usize = 4;
+/// Home peers: members whom we keep a session with, so that they see our address and our NAT keeps its mapping.
+const HOME_PEERS: usize = 2;
+/// How often a home peer is pinged: below the 30 s after which the shortest-lived NATs forget (RFC 4787 REQ-5 asks
+/// for two minutes, and many keep 30 s).
+const KEEPALIVE: Duration = Duration::from_secs(20);
+
+/// Decides when this node says where it is, and what.
+pub(super) struct Announcer {
+    local: LocalAddrs,
+    observed: BTreeMap<NodeId, (SocketAddr, Instant)>,
+    due: Option<Instant>,
+    keepalive_at: Instant,
+    sequence: u64,
+}
+
+impl Announcer {
+    pub(super) fn new(now: Now) -> Self {
+        Self {
+            local: LocalAddrs::default(),
+            observed: BTreeMap::new(),
+            due: None,
+            keepalive_at: now.monotonic + KEEPALIVE,
+            sequence: 0,
+        }
+    }
+
+    pub(super) fn set_local(&mut self, local: LocalAddrs, now: Now) {
+        if self.local != local {
+            self.local = local;
+            self.observed.clear();
+            self.announce_soon(now);
+        }
+    }
+
+    pub(super) fn announce_soon(&mut self, now: Now) {
+        let soon = now.monotonic + SETTLE;
+        self.due = Some(self.due.map_or(soon, |due| due.min(soon)));
+    }
+
+    /// A member says at which address it saw us.
+    pub(super) fn note_observed(&mut self, by: NodeId, address: SocketAddr, now: Now) {
+        if !is_dialable(&address) {
+            return;
+        }
+        let is_news = self.observed.values().all(|(known, _)| *known != address);
+        self.observed.insert(by, (address, now.monotonic));
+        while self.observed.len() > OBSERVERS_MAX {
+            let oldest = self.observed.iter().min_by_key(|(_, (_, at))| *at).map(|(node, _)| *node);
+            if let Some(oldest) = oldest {
+                self.observed.remove(&oldest);
+            }
+        }
+        if is_news && !self.local.data.contains(&address) {
+            self.announce_soon(now);
+        }
+    }
+
+    pub(super) fn observed(&self) -> Vec<SocketAddr> {
+        let mut addresses: Vec<SocketAddr> = self.observed.values().map(|(address, _)| *address).collect();
+        addresses.sort();
+        addresses.dedup();
+        addresses
+    }
+
+    /// Where we can be reached: as seen by others first, then our own addresses.
+    fn endpoints(&self) -> Vec<SocketAddr> {
+        let mut endpoints: Vec<SocketAddr> = self.observed();
+        for address in self.local.data.iter().filter(|address| is_dialable(address)) {
+            let address = Endpoint::udp(*address).socket_addr();
+            if !endpoints.contains(&address) {
+                endpoints.push(address);
+            }
+        }
+        endpoints.truncate(ENDPOINTS_MAX);
+        endpoints
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.due.into_iter().chain([self.keepalive_at]).min()
+    }
+}
+
+impl Node {
+    pub(super) fn announcer_timeout(&mut self, now: Now) {
+        if self.announcer.due.is_some_and(|due| due <= now.monotonic) {
+            self.announce(now);
+        }
+        if self.announcer.keepalive_at <= now.monotonic {
+            self.announcer.keepalive_at = now.monotonic + KEEPALIVE;
+            for node in self.home_peers() {
+                self.greet(&node, now);
+            }
+        }
+    }
+
+    /// Members that we dialled: they are the ones that we may be behind a NAT from.
+    fn home_peers(&self) -> Vec<NodeId> {
+        let mut peers = self.neighbours.admitted();
+        peers.truncate(HOME_PEERS);
+        peers
+    }
+
+    /// Pings a home peer inside its session: its answer says how it sees us, and our NAT keeps the mapping.
+    pub(super) fn greet(&mut self, node: &NodeId, now: Now) {
+        /// No ping of an operator's has this id.
+        const GREETING: u64 = 0;
+        let greeting = SessionControl::Ping { id: GREETING }.encode();
+        self.device.send(node, RecordKind::Control, greeting, self.rng.as_mut(), now);
+    }
+
+    /// Whether a new neighbour becomes a home peer.
+    pub(super) fn is_home_peer(&self, node: &NodeId) -> bool {
+        self.home_peers().contains(node)
+    }
+
+    fn announce(&mut self, now: Now) {
+        self.announcer.due = Some(now.monotonic + RENEW);
+        self.announcer.sequence = now.unix.as_nanos().max(self.last_sequence() + 1);
+        let mut control = self.announcer.local.control.clone();
+        control.truncate(ENDPOINTS_MAX);
+        let mut home_peers = self.neighbours.admitted();
+        home_peers.truncate(HOME_PEERS_MAX);
+        let announcement = EndpointAnnouncement {
+            node: self.identity.node_id(),
+            sequence: self.announcer.sequence,
+            expires: now.unix + LIFETIME,
+            endpoints: self.announcer.endpoints(),
+            control,
+            home_peers,
+        };
+        let signed = Signed::sign(announcement, &self.identity.key, &self.identity.network);
+        let publication = Publication::Endpoints(signed);
+        let key = record_key(&self.identity.network, &self.identity.node_id());
+        self.outputs.push_back(super::Output::Control(ControlCommand::PutRecord { key, value: publication.encode() }));
+        self.publish(publication, now);
+    }
+
+    fn last_sequence(&self) -> u64 {
+        let stored = self.roster.endpoints(&self.identity.node_id()).map_or(0, |own| own.sequence);
+        stored.max(self.announcer.sequence)
+    }
+
+    /// Takes a publication of our own in, and tells everyone.
+    pub(super) fn publish(&mut self, publication: Publication, now: Now) {
+        let body = publication.encode();
+        match self.roster.offer(&publication, now) {
+            Ok(_) => self.outputs.push_back(super::Output::Control(ControlCommand::Publish { body })),
+            Err(reason) => tracing::warn!(%reason, "own publication does not hold"),
+        }
+    }
+
+    /// Calls a peer through the control plane: it should send to us while we send to it.
+    pub(super) fn call(&mut self, node: NodeId, now: Now) {
+        if self.neighbours.admitted().is_empty() {
+            return;
+        }
+        let call = PunchCall {
+            from: self.identity.node_id(),
+            to: node,
+            at: now.unix,
+            endpoints: self.announcer.endpoints(),
+        };
+        let signed = Signed::sign(call, &self.identity.key, &self.identity.network);
+        self.neighbours.call(&signed, &self.roster);
+    }
+
+    /// A peer calls us: we try as well.
+    pub(super) fn called(&mut self, call: &Signed<PunchCall>, now: Now) {
+        let PunchCall { from, at, endpoints, .. } = call.value();
+        if self.greatest_calls.get(from).is_some_and(|greatest| at <= greatest) || self.roster.member(from).is_none() {
+            return;
+        }
+        self.greatest_calls.insert(*from, *at);
+        self.paths.entry(*from).or_default().add_called(endpoints);
+        self.device.renew(from, self.rng.as_mut(), now);
+    }
+
+    /// Looks for a peer's record in the DHT.
+    pub(super) fn look_up(&mut self, node: &NodeId) {
+        let id = self.neighbours.next_request_id();
+        let key = record_key(&self.identity.network, node);
+        self.outputs.push_back(super::Output::Control(ControlCommand::FindRecord { id, key }));
+    }
+}
+
+/// Where a node's record is found in the DHT.
+fn record_key(network: &holloway_wire::NetworkId, node: &NodeId) -> [u8; 32] {
+    Digest::of(Domain::Record, &[network.as_bytes(), node.as_bytes()]).0
+}
+
+const _: () = assert!(UnixTime::from_secs(1).as_nanos() == 1_000_000_000, "sequences are wall-clock nanoseconds");

@@ -1,0 +1,230 @@
+use std::time::Duration;
+
+use holloway_wire::{
+    CertificateHash, InviteId, InviteToken, Label, NAME_RECORDS_MAX, NamePublication, NameRecord, NodeId, Now,
+    Publication, RecordKind, RedeemReply, Refusal, Revocation, Rights, SessionControl, Signed,
+};
+
+use super::Node;
+use crate::command::{Command, CommandError, CommandId, Reply};
+use crate::invite::{CreateInvite, Granted, Invite};
+use crate::output::{ControlCommand, Event, Output, Persisted, ResponseToken, SecurityKind, Write};
+use crate::pings::Ping;
+
+/// What must not be said before the disk has what it rests on.
+pub(super) enum Promise {
+    /// Nothing waits.
+    Nothing,
+    /// A new invite.
+    Invite { id: CommandId, invite: Invite, token: InviteToken },
+    /// A withdrawn invite.
+    Withdrawal { id: CommandId, invite: Invite },
+    /// A new member.
+    Membership { token: ResponseToken, granted: Box<Granted> },
+    /// A command that only waits for the disk.
+    Command { id: CommandId, reply: Reply },
+}
+
+impl Node {
+    pub(super) fn command(&mut self, id: CommandId, command: Command, now: Now) {
+        let result = match command {
+            Command::CreateInvite { label, rights, groups, lifetime, bootstrap } => {
+                let wanted = CreateInvite { label, rights, groups, lifetime, bootstrap };
+                self.create_invite(id, wanted, now)
+            }
+            Command::Invites => Ok(Some(Reply::Invites(self.issuer.invites().cloned().collect()))),
+            Command::WithdrawInvite(invite) => self.withdraw(id, &invite),
+            Command::Revoke { member } => self.revoke(id, &member, now),
+            Command::Block { member } => self.block(id, &member, true),
+            Command::Unblock { member } => self.block(id, &member, false),
+            Command::AddName(record) => self.change_names(id, now, |records| add_record(records, record)),
+            Command::RemoveName { name, record_type, value } => self.change_names(id, now, |records| {
+                remove_records(records, &name, &record_type, value.as_deref())
+            }),
+            Command::Ping { member, timeout } => self.ping(id, &member, timeout, now),
+        };
+        match result {
+            Ok(Some(reply)) => self.done(id, Ok(reply)),
+            Ok(None) => {}
+            Err(error) => self.done(id, Err(error)),
+        }
+    }
+
+    fn own_rights(&self) -> Rights {
+        self.roster.member(&self.identity.node_id()).map_or(Rights::NONE, |member| member.rights)
+    }
+
+    fn create_invite(&mut self, id: CommandId, wanted: CreateInvite, now: Now) -> Result<Option<Reply>, CommandError> {
+        let own = self.own_rights();
+        if !own.contains(Rights::ISSUE) {
+            return Err(CommandError::NotAllowed("invite"));
+        }
+        if !own.contains(wanted.rights) {
+            return Err(CommandError::NotAllowed("give a right that it does not have itself"));
+        }
+        if let Some(label) = &wanted.label
+            && !self.roster.is_label_free(label, &self.identity.node_id())
+        {
+            return Err(CommandError::NameTaken(label.clone()));
+        }
+        if !self.issuer.has_room(now) {
+            return Err(CommandError::TooManyInvites);
+        }
+        let network = (self.identity.network, &self.identity.network_label);
+        let (invite, token) = self.issuer.create(wanted, network, &self.identity.key, self.rng.as_mut(), now);
+        self.persist(vec![Write::Invite(invite.clone())], Promise::Invite { id, invite, token });
+        Ok(None)
+    }
+
+    fn withdraw(&mut self, id: CommandId, invite: &InviteId) -> Result<Option<Reply>, CommandError> {
+        let invite = self.issuer.withdrawn(invite).ok_or(CommandError::UnknownInvite)?;
+        self.persist(vec![Write::Invite(invite.clone())], Promise::Withdrawal { id, invite });
+        Ok(None)
+    }
+
+    fn revoke(&mut self, id: CommandId, member: &str, now: Now) -> Result<Option<Reply>, CommandError> {
+        let (node, label) = self.named(member)?;
+        if node == self.identity.node_id() {
+            return Err(CommandError::Oneself);
+        }
+        let fallen = self.issued_by(&node);
+        let revocation = Revocation {
+            subject: node,
+            revoker: self.identity.node_id(),
+            at: now.unix,
+            kept: Vec::<CertificateHash>::new(),
+        };
+        let signed = Signed::sign(revocation, &self.identity.key, &self.identity.network);
+        let publication = Publication::Revocation(signed);
+        let (slot, bytes) = (publication.slot(), publication.encode());
+        self.roster
+            .offer(&publication, now)
+            .map_err(|_| CommandError::NotAllowed("revoke this member"))?;
+        self.control_publish(bytes.clone());
+        let detail = format!("{label} was revoked on this machine");
+        self.event(Event::Security { kind: SecurityKind::Revoked, node: Some(node), detail });
+        let reply = Reply::Member { node, label: Some(label), also: fallen };
+        self.persist(vec![Write::Publication(slot, bytes)], Promise::Command { id, reply });
+        Ok(None)
+    }
+
+    fn control_publish(&mut self, body: Vec<u8>) {
+        self.outputs.push_back(Output::Control(ControlCommand::Publish { body }));
+    }
+
+    /// Members whose chain leads through a node.
+    fn issued_by(&self, issuer: &NodeId) -> Vec<Label> {
+        let hangs_on = |node: &NodeId| {
+            self.roster.chain(node).iter().any(|certificate| certificate.membership().issuer == *issuer)
+        };
+        self.roster.members().filter(|member| hangs_on(&member.node)).map(|member| member.label.clone()).collect()
+    }
+
+    fn named(&self, text: &str) -> Result<(NodeId, Label), CommandError> {
+        let member = self.roster.find(text).ok_or_else(|| CommandError::UnknownMember(text.to_owned()))?;
+        Ok((member.node, member.label.clone()))
+    }
+
+    fn block(&mut self, id: CommandId, member: &str, blocked: bool) -> Result<Option<Reply>, CommandError> {
+        let (node, label) = self.named(member)?;
+        if node == self.identity.node_id() {
+            return Err(CommandError::Oneself);
+        }
+        self.roster.set_blocked(node, blocked);
+        let write = if blocked { Write::Block(node) } else { Write::Unblock(node) };
+        let reply = Reply::Member { node, label: Some(label), also: Vec::new() };
+        self.persist(vec![write], Promise::Command { id, reply });
+        Ok(None)
+    }
+
+    fn change_names(
+        &mut self,
+        id: CommandId,
+        now: Now,
+        change: impl FnOnce(&mut Vec<NameRecord>) -> Result<(), CommandError>,
+    ) -> Result<Option<Reply>, CommandError> {
+        let node = self.identity.node_id();
+        let (mut records, before) =
+            self.roster.names(&node).map_or((Vec::new(), 0), |own| (own.records.clone(), own.sequence));
+        change(&mut records)?;
+        let sequence = now.unix.as_nanos().max(before + 1);
+        let names = NamePublication { node, sequence, records };
+        let publication = Publication::Names(Signed::sign(names, &self.identity.key, &self.identity.network));
+        let write = Write::Publication(publication.slot(), publication.encode());
+        self.publish(publication, now);
+        self.persist(vec![write], Promise::Command { id, reply: Reply::Done });
+        Ok(None)
+    }
+
+    fn ping(&mut self, id: CommandId, member: &str, timeout: Duration, now: Now) -> Result<Option<Reply>, CommandError> {
+        let (node, _) = self.named(member)?;
+        if node == self.identity.node_id() {
+            return Err(CommandError::Oneself);
+        }
+        let ping = Ping { command: id, node, sent: now.monotonic, timeout };
+        let ping = self.pings.begin(ping).map_err(|_| CommandError::Timeout(Duration::ZERO))?;
+        let message = SessionControl::Ping { id: ping }.encode();
+        self.device.send(&node, RecordKind::Control, message, self.rng.as_mut(), now);
+        self.path_sent(&node, now);
+        Ok(None)
+    }
+
+    /// The disk has answered: says what waited for it.
+    pub(super) fn keep_promise(&mut self, promise: Promise, result: Persisted, now: Now) {
+        match (promise, result) {
+            (Promise::Nothing, Ok(())) => {}
+            (Promise::Nothing, Err(error)) => tracing::error!(error, "the store does not keep what others published"),
+            (Promise::Invite { id, invite, token }, Ok(())) => {
+                self.issuer.record(invite.clone());
+                self.done(id, Ok(Reply::InviteCreated { invite, token }));
+            }
+            (Promise::Withdrawal { id, invite }, Ok(())) => {
+                self.issuer.record(invite);
+                self.done(id, Ok(Reply::Done));
+            }
+            (Promise::Membership { token, granted }, Ok(())) => self.welcome(token, *granted, now),
+            (Promise::Command { id, reply }, Ok(())) => self.done(id, Ok(reply)),
+            (Promise::Membership { token, granted }, Err(error)) => {
+                tracing::warn!(error, "the store cannot take a new member");
+                self.issuer.abandon(&granted.invite.id);
+                self.refuse(token, Refusal::Unavailable, String::new());
+            }
+            (
+                Promise::Invite { id, .. } | Promise::Withdrawal { id, .. } | Promise::Command { id, .. },
+                Err(error),
+            ) => self.done(id, Err(CommandError::Store(error))),
+        }
+    }
+
+    /// A new member is on disk: it is told so, and so is everyone else.
+    fn welcome(&mut self, token: ResponseToken, granted: Granted, now: Now) {
+        let node = *granted.certificate.subject();
+        self.issuer.record(granted.invite);
+        self.publish(Publication::Certificate(granted.certificate), now);
+        let reply = RedeemReply::Granted { chain: self.roster.chain(&node) };
+        self.outputs.push_back(Output::Control(ControlCommand::Respond { token, body: reply.encode() }));
+    }
+}
+
+fn add_record(records: &mut Vec<NameRecord>, record: NameRecord) -> Result<(), CommandError> {
+    if records.len() >= NAME_RECORDS_MAX {
+        return Err(CommandError::TooManyRecords(NAME_RECORDS_MAX));
+    }
+    if !records.contains(&record) {
+        records.push(record);
+    }
+    Ok(())
+}
+
+fn remove_records(
+    records: &mut Vec<NameRecord>,
+    name: &str,
+    record_type: &str,
+    value: Option<&str>,
+) -> Result<(), CommandError> {
+    let before = records.len();
+    records.retain(|record| {
+        record.name != name || record.record_type != record_type || value.is_some_and(|value| record.value != value)
+    });
+    if records.len() == before { Err(CommandError::UnknownRecord) } else { Ok(()) }
+}

@@ -1,0 +1,147 @@
+use holloway_wire::{NodeId, Now, Publication, RedeemReply, RedeemRequest, Refusal};
+
+use super::Node;
+use super::commands::Promise;
+use crate::drop_reason::DropReason;
+use crate::invite::Redemption;
+use crate::neighbours::NeighbourOutput;
+use crate::output::{Channel, ControlCommand, ControlEvent, Event, Output, ResponseToken, SecurityKind, Verdict, Write};
+
+impl Node {
+    pub(super) fn control_event(&mut self, event: ControlEvent, now: Now) {
+        match event {
+            ControlEvent::Connected { node, outbound } => {
+                self.with_neighbours(now, |neighbours, context| neighbours.handle_connected(node, outbound, context));
+            }
+            ControlEvent::Disconnected { node } => self.neighbours.handle_disconnected(&node, now.monotonic),
+            ControlEvent::DialFailed { node } => {
+                self.neighbours.handle_dial_failed(&node, self.rng.as_mut(), now.monotonic);
+            }
+            ControlEvent::Request { token, node, channel, body } => self.asked(token, node, channel, &body, now),
+            ControlEvent::Response { id, body } => {
+                self.with_neighbours(now, |neighbours, context| {
+                    neighbours.handle_response(id, body.as_deref(), context);
+                });
+            }
+            ControlEvent::Gossip { message, source, body } => {
+                let verdict = self.with_neighbours(now, |neighbours, context| {
+                    neighbours.handle_gossip(&source, &body, context)
+                });
+                if verdict == Verdict::Reject {
+                    self.drops.count(DropReason::ControlMessage);
+                }
+                self.control(ControlCommand::Judge { message, verdict });
+            }
+            ControlEvent::Discovered { node, addresses } => {
+                self.neighbours.handle_hint(node, &addresses, now.monotonic);
+            }
+            ControlEvent::Record { value, .. } => self.found(value, now),
+            ControlEvent::RecordOffered { token, value } => {
+                let accept = Publication::decode(&value).is_ok_and(|publication| {
+                    publication.verify_signatures(&self.identity.network)
+                        && self.roster.member(publication.subject()).is_some()
+                });
+                self.control(ControlCommand::JudgeRecord { token, accept });
+            }
+        }
+    }
+
+    fn control(&mut self, command: ControlCommand) {
+        self.outputs.push_back(Output::Control(command));
+    }
+
+    fn asked(&mut self, token: ResponseToken, node: NodeId, channel: Channel, body: &[u8], now: Now) {
+        match channel {
+            Channel::Hello => {
+                self.with_neighbours(now, |neighbours, context| neighbours.handle_hello(token, node, body, context));
+            }
+            Channel::Redeem => self.redeem(token, node, body, now),
+            Channel::Sync => self.neighbours.handle_sync(token, &node, body, &self.roster),
+            Channel::Member => {
+                let taken = self.with_neighbours(now, |neighbours, context| {
+                    neighbours.handle_call(token, &node, body, context)
+                });
+                if !taken {
+                    self.drops.count(DropReason::ControlMessage);
+                }
+            }
+        }
+    }
+
+    /// A record was found in the DHT, or not.
+    fn found(&mut self, value: Option<Vec<u8>>, now: Now) {
+        if let Some(publication) = value.and_then(|value| Publication::decode(&value).ok())
+            && self.roster.offer(&publication, now).is_err()
+        {
+            self.drops.count(DropReason::ControlMessage);
+        }
+    }
+
+    /// Someone redeems an invite of ours. What it grants is said only after the disk has it.
+    fn redeem(&mut self, token: ResponseToken, asker: NodeId, body: &[u8], now: Now) {
+        let Ok(request) = RedeemRequest::decode(body) else {
+            self.refuse(token, Refusal::Malformed, String::new());
+            return;
+        };
+        let redemption = self.issuer.redeem(
+            &asker,
+            &request,
+            &self.identity.key,
+            &self.identity.network,
+            &self.roster,
+            now,
+        );
+        match redemption {
+            Redemption::Grant(granted) => {
+                let publication = Publication::Certificate(granted.certificate.clone());
+                let writes = vec![
+                    Write::Invite(granted.invite.clone()),
+                    Write::Publication(publication.slot(), publication.encode()),
+                ];
+                self.persist(writes, Promise::Membership { token, granted });
+            }
+            Redemption::Again => self.answer_again(token, &asker),
+            Redemption::Refused(Refusal::ClockSkew) => {
+                let skew = request.time.distance(now.unix).as_secs();
+                self.refuse(token, Refusal::ClockSkew, format!("they differ by {skew} s"));
+            }
+            Redemption::Refused(refusal) => self.refuse(token, refusal, String::new()),
+        }
+    }
+
+    fn answer_again(&mut self, token: ResponseToken, asker: &NodeId) {
+        if self.roster.member(asker).is_some() {
+            let reply = RedeemReply::Granted { chain: self.roster.chain(asker) };
+            self.control(ControlCommand::Respond { token, body: reply.encode() });
+        } else {
+            self.refuse(token, Refusal::Revoked, String::new());
+        }
+    }
+
+    pub(super) fn refuse(&mut self, token: ResponseToken, refusal: Refusal, detail: String) {
+        let reply = RedeemReply::Refused { refusal, detail };
+        self.control(ControlCommand::Respond { token, body: reply.encode() });
+    }
+
+    /// What the neighbours want done.
+    pub(super) fn neighbour_output(&mut self, output: NeighbourOutput, now: Now) {
+        match output {
+            NeighbourOutput::Control(command) => self.control(command),
+            NeighbourOutput::Admitted { node, outbound } => {
+                self.announcer.announce_soon(now);
+                if outbound && self.is_home_peer(&node) {
+                    self.greet(&node, now);
+                }
+            }
+            NeighbourOutput::Lost => self.announcer.announce_soon(now),
+            NeighbourOutput::Called(call) => self.called(&call, now),
+            NeighbourOutput::Skewed { node, by } => {
+                let detail = format!("its clock is {} s from ours", by.as_secs());
+                self.event(Event::Security { kind: SecurityKind::ClockSkew, node: Some(node), detail });
+            }
+            NeighbourOutput::RefusedBy { node, reason } => {
+                tracing::warn!(peer = %node.short(), reason, "not accepted as a member");
+            }
+        }
+    }
+}

@@ -1,0 +1,470 @@
+//! One network on one machine: the machines of this crate put together.
+//!
+//! [`Node`] routes. Packets and datagrams go to the tunnels, which say "to this peer" and are answered with an
+//! endpoint by the peer's path; what the control plane brings goes to the neighbours or the issuer; what the roster
+//! reports goes to everyone whom it concerns. After every input the outputs of the parts are carried to each other
+//! until nothing is left to carry.
+
+mod announcing;
+mod commands;
+mod controlling;
+mod sessions;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
+
+use holloway_wire::{
+    Datagram, DecodeError, Endpoint, Hello, InnerPacket, Instant, NetworkId, NodeId, Now, OverlayAddr,
+    PROTOCOL_VERSION, Publication, RecordKind,
+};
+
+use crate::allowed_ips::AllowedIps;
+use crate::command::{Command, CommandError, CommandId, Reply};
+use crate::drop_reason::{DropCounts, DropReason};
+use crate::invite::Issuer;
+use crate::neighbours::{Context, Neighbours};
+use crate::output::{
+    ControlEvent, Event, LocalAddrs, Output, Persisted, RecordId, Stored, TrafficReport, Write,
+};
+use crate::path::PathAgent;
+use crate::pings::Pings;
+use crate::rng::SecureRng;
+use crate::roster::{Roster, RosterChange};
+use crate::settings::{Identity, Settings};
+use crate::snapshot::{PeerSnapshot, SessionSnapshot, Snapshot};
+use crate::tunnel::{Device, LocalKeys};
+
+use announcing::Announcer;
+use commands::Promise;
+
+/// Which timer [`Node::poll_timeout`] names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TimerName {
+    /// A session's or handshake's.
+    Tunnel,
+    /// A path's.
+    Path,
+    /// The control plane's.
+    Neighbours,
+    /// A ping's.
+    Ping,
+    /// Our own announcement's.
+    Announcement,
+    /// A membership that begins or ends.
+    Membership,
+}
+
+/// One network on one machine. See the crate's page for the contract of its verbs.
+pub struct Node {
+    identity: Identity,
+    settings: Settings,
+    rng: Box<dyn SecureRng>,
+    address: OverlayAddr,
+    roster: Roster,
+    device: Device,
+    paths: BTreeMap<NodeId, PathAgent>,
+    path_deadlines: BTreeSet<(Instant, NodeId)>,
+    traffic: BTreeMap<NodeId, Carried>,
+    allowed_ips: AllowedIps,
+    neighbours: Neighbours,
+    issuer: Issuer,
+    pings: Pings,
+    announcer: Announcer,
+    promises: BTreeMap<RecordId, Promise>,
+    next_record: u64,
+    unkept: Vec<Write>,
+    greatest_calls: BTreeMap<NodeId, holloway_wire::UnixTime>,
+    drops: DropCounts,
+    outputs: VecDeque<Output>,
+}
+
+/// Inner bytes carried for one peer.
+#[derive(Debug, Clone, Copy, Default)]
+struct Carried {
+    received: u64,
+    sent: u64,
+}
+
+impl Node {
+    /// Starts a node with what it kept. Its first outputs are ready to be polled.
+    #[must_use]
+    pub fn new(
+        identity: Identity,
+        settings: Settings,
+        stored: Stored,
+        rng: Box<dyn SecureRng>,
+        now: Now,
+    ) -> Self {
+        let node_id = identity.node_id();
+        let local = LocalKeys {
+            node: node_id,
+            secret: identity.static_key.clone(),
+            public: identity.static_key.public(),
+            prologue: prologue(&identity.network),
+            chain: identity.chain.clone(),
+            revocations: [0; 16],
+        };
+        let mut node = Self {
+            address: OverlayAddr::of_node(&identity.network, &node_id),
+            roster: Roster::new(identity.network),
+            device: Device::new(local, settings.clone()),
+            paths: BTreeMap::new(),
+            path_deadlines: BTreeSet::new(),
+            traffic: BTreeMap::new(),
+            allowed_ips: AllowedIps::default(),
+            neighbours: Neighbours::default(),
+            issuer: Issuer::new(stored.invites, settings.max_clock_skew),
+            pings: Pings::default(),
+            announcer: Announcer::new(now),
+            promises: BTreeMap::new(),
+            next_record: 0,
+            unkept: Vec::new(),
+            greatest_calls: BTreeMap::new(),
+            drops: DropCounts::default(),
+            outputs: VecDeque::new(),
+            identity,
+            settings,
+            rng,
+        };
+        node.restore(stored.publications, stored.blocked, now);
+        node.settle(now);
+        node
+    }
+
+    fn restore(&mut self, publications: Vec<Publication>, blocked: Vec<NodeId>, now: Now) {
+        for key in blocked {
+            self.roster.set_blocked(key, true);
+        }
+        let own = self.identity.chain.iter().rev().cloned().map(Publication::Certificate);
+        let all = own.chain(publications).collect();
+        for (publication, result) in self.roster.offer_all(all, now) {
+            if let Err(reason) = result {
+                tracing::debug!(subject = ?publication.subject(), %reason, "stored publication no longer holds");
+            }
+        }
+    }
+
+    /// A packet from the local stack that no lane could place.
+    pub fn handle_tun(&mut self, packet: Vec<u8>, now: Now) {
+        let Ok(header) = InnerPacket::parse(&packet) else {
+            self.drops.count(DropReason::InnerPacket);
+            return;
+        };
+        let Some(node) = self.allowed_ips.route(&header.destination).copied() else {
+            self.drops.count(DropReason::NoRoute);
+            return;
+        };
+        self.carried(node).sent += packet.len() as u64;
+        self.device.send(&node, RecordKind::Ip, packet, self.rng.as_mut(), now);
+        self.path_sent(&node, now);
+        self.settle(now);
+    }
+
+    /// A datagram that no lane could place.
+    pub fn handle_datagram(&mut self, from: Endpoint, mut datagram: Vec<u8>, now: Now) {
+        match Datagram::decode(&datagram) {
+            Ok(Datagram::Transport) => {
+                self.device.handle_transport(from, &mut datagram, self.rng.as_mut(), now);
+            }
+            Ok(Datagram::Initiation(message)) => {
+                if let Some(claim) = self.device.read_initiation(from, &message, self.rng.as_mut(), now) {
+                    self.handle_claim(claim, now);
+                }
+            }
+            Ok(Datagram::Response(message)) => {
+                self.device.handle_response(from, &message, self.rng.as_mut(), now);
+            }
+            Ok(Datagram::Cookie(message)) => self.device.handle_cookie(from, &message, now.monotonic),
+            Err(DecodeError::Version(_)) => self.drops.count(DropReason::Version),
+            Err(_) => self.drops.count(DropReason::Malformed),
+        }
+        self.settle(now);
+    }
+
+    /// Something from the control plane.
+    pub fn handle_control(&mut self, event: ControlEvent, now: Now) {
+        self.control_event(event, now);
+        self.settle(now);
+    }
+
+    /// Something an operator asks.
+    pub fn handle_command(&mut self, id: CommandId, command: Command, now: Now) {
+        self.command(id, command, now);
+        self.settle(now);
+    }
+
+    /// The disk has answered a write.
+    pub fn handle_persisted(&mut self, id: RecordId, result: Persisted, now: Now) {
+        if let Some(promise) = self.promises.remove(&id) {
+            self.keep_promise(promise, result, now);
+        }
+        self.settle(now);
+    }
+
+    /// The machine's addresses are these now.
+    pub fn handle_network_change(&mut self, local: LocalAddrs, now: Now) {
+        self.announcer.set_local(local, now);
+        self.settle(now);
+    }
+
+    /// What lanes carried and dropped since their last report.
+    pub fn handle_traffic(&mut self, report: &TrafficReport, now: Now) {
+        self.drops.add(&report.drops);
+        for session in &report.sessions {
+            self.session_traffic(session, now);
+        }
+        self.settle(now);
+    }
+
+    /// Time has passed. Harmless when early or repeated.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.device.handle_timeout(self.rng.as_mut(), now);
+        self.path_timeouts(now);
+        self.with_neighbours(now, |neighbours, context| {
+            if neighbours.poll_timeout().is_some_and(|at| at <= context.now.monotonic) {
+                neighbours.handle_timeout(context);
+            }
+        });
+        for ping in self.pings.expired(now.monotonic) {
+            self.done(ping.command, Err(CommandError::Timeout(ping.timeout)));
+        }
+        self.announcer_timeout(now);
+        self.roster.handle_time(now);
+        self.settle(now);
+    }
+
+    /// The next thing to do, until there is none.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Node::handle_timeout`] is due, and for which timer.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<(Instant, TimerName)> {
+        [
+            self.device.poll_timeout().map(|at| (at, TimerName::Tunnel)),
+            self.path_deadlines.first().map(|(at, _)| (*at, TimerName::Path)),
+            self.neighbours.poll_timeout().map(|at| (at, TimerName::Neighbours)),
+            self.pings.poll_timeout().map(|at| (at, TimerName::Ping)),
+            self.announcer.poll_timeout().map(|at| (at, TimerName::Announcement)),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Carries outputs between the parts until nothing is left to carry.
+    fn settle(&mut self, now: Now) {
+        loop {
+            if let Some(output) = self.device.poll_output() {
+                self.device_output(output, now);
+            } else if let Some(change) = self.roster.poll_change() {
+                self.roster_change(change, now);
+            } else if let Some(output) = self.neighbours.poll_output() {
+                self.neighbour_output(output, now);
+            } else {
+                break;
+            }
+        }
+        self.keep();
+    }
+
+    /// Writes down what changed, in one go.
+    fn keep(&mut self) {
+        if !self.unkept.is_empty() {
+            let writes = std::mem::take(&mut self.unkept);
+            self.persist(writes, Promise::Nothing);
+        }
+    }
+
+    fn persist(&mut self, writes: Vec<Write>, promise: Promise) {
+        self.next_record += 1;
+        let id = RecordId(self.next_record);
+        self.promises.insert(id, promise);
+        self.outputs.push_back(Output::Persist { id, writes });
+    }
+
+    fn event(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    fn done(&mut self, id: CommandId, result: Result<Reply, CommandError>) {
+        self.event(Event::CommandDone { id, result });
+    }
+
+    fn carried(&mut self, node: NodeId) -> &mut Carried {
+        self.traffic.entry(node).or_default()
+    }
+
+    fn hello(&self, now: Now) -> Hello {
+        Hello {
+            version: PROTOCOL_VERSION,
+            software: self.settings.software.clone(),
+            time: now.unix,
+            chain: self.own_chain(),
+        }
+    }
+
+    /// Our certificate as the roster has it, with its parents.
+    fn own_chain(&self) -> Vec<holloway_wire::MembershipCertificate> {
+        let chain = self.roster.chain(&self.identity.node_id());
+        if chain.is_empty() { self.identity.chain.clone() } else { chain }
+    }
+
+    fn with_neighbours<T>(
+        &mut self,
+        now: Now,
+        act: impl FnOnce(&mut Neighbours, &mut Context<'_>) -> T,
+    ) -> T {
+        let own = self.hello(now);
+        let mut context = Context {
+            roster: &mut self.roster,
+            own: &own,
+            node: self.identity.node_id(),
+            max_clock_skew: self.settings.max_clock_skew,
+            rng: self.rng.as_mut(),
+            now,
+        };
+        act(&mut self.neighbours, &mut context)
+    }
+
+    /// What changed among the members.
+    fn roster_change(&mut self, change: RosterChange, now: Now) {
+        match change {
+            RosterChange::Joined(node) => self.member_joined(node, now),
+            RosterChange::Left(node) => self.member_left(node),
+            RosterChange::Moved(node) => self.member_moved(node, now),
+            RosterChange::Names => self.event(Event::NamesChanged),
+            RosterChange::Revocations => {
+                self.device.set_revocations(self.roster.revocation_digest());
+            }
+            RosterChange::Keep(slot, bytes) => self.unkept.push(Write::Publication(slot, bytes)),
+        }
+    }
+
+    fn member_joined(&mut self, node: NodeId, now: Now) {
+        if node == self.identity.node_id() || self.roster.is_blocked(&node) {
+            return;
+        }
+        let Some(member) = self.roster.member(&node).cloned() else {
+            return;
+        };
+        self.allowed_ips.insert(IpAddr::V6(member.address.ip()), node);
+        self.device.ensure_peer(node, member.static_key);
+        self.member_moved(node, now);
+        self.neighbours.handle_roster(now.monotonic);
+        self.event(Event::MemberJoined { node, label: member.label });
+    }
+
+    fn member_left(&mut self, node: NodeId) {
+        if node == self.identity.node_id() {
+            self.event(Event::Expelled);
+            return;
+        }
+        let address = OverlayAddr::of_node(&self.identity.network, &node);
+        self.allowed_ips.remove(&IpAddr::V6(address.ip()));
+        self.device.forget(&node);
+        self.paths.remove(&node);
+        self.path_deadlines.retain(|(_, filed)| *filed != node);
+        self.neighbours.expel(node);
+        self.event(Event::MemberLeft { node });
+    }
+
+    fn member_moved(&mut self, node: NodeId, now: Now) {
+        if node == self.identity.node_id() || self.roster.member(&node).is_none() {
+            return;
+        }
+        if let Some(announcement) = self.roster.endpoints(&node)
+            && announcement.expires > now.unix
+        {
+            let endpoints = announcement.endpoints.clone();
+            self.paths.entry(node).or_default().set_announced(&endpoints);
+        }
+        self.neighbours.handle_roster(now.monotonic);
+    }
+
+    /// This network's id.
+    #[must_use]
+    pub const fn network(&self) -> &NetworkId {
+        &self.identity.network
+    }
+
+    /// This node's state, for people and for other parts of the program.
+    #[must_use]
+    pub fn snapshot(&self, now: Now) -> Snapshot {
+        let node = self.identity.node_id();
+        let own = self.roster.member(&node);
+        let certificate = self.identity.chain[0].membership();
+        let mut drops = self.drops.clone();
+        drops.add(&self.device.drops);
+        Snapshot {
+            network: self.identity.network,
+            network_label: self.identity.network_label.clone(),
+            prefix: self.identity.network.prefix(),
+            node,
+            label: own.map_or_else(|| certificate.label.clone(), |member| member.label.clone()),
+            address: self.address,
+            rights: own.map_or(certificate.rights, |member| member.rights),
+            observed: self.announcer.observed(),
+            neighbours: self.neighbours.admitted(),
+            peers: self.roster.members().filter(|member| member.node != node).map(|member| self.peer(member, now)).collect(),
+            names: self.published_names(),
+            blocked: self.roster.blocked().copied().collect(),
+            revocations: self.roster.revocations().count(),
+            drops,
+        }
+    }
+
+    fn published_names(&self) -> Vec<(NodeId, Vec<holloway_wire::NameRecord>)> {
+        let names = |node: &NodeId| self.roster.names(node).map(|names| names.records.clone()).unwrap_or_default();
+        self.roster.members().map(|member| (member.node, names(&member.node))).collect()
+    }
+
+    fn peer(&self, member: &crate::roster::Member, now: Now) -> PeerSnapshot {
+        let path = self.paths.get(&member.node);
+        let peer = self.device.peer(&member.node);
+        let carried = self.traffic.get(&member.node).copied().unwrap_or_default();
+        PeerSnapshot {
+            node: member.node,
+            label: member.label.clone(),
+            address: member.address,
+            rights: member.rights,
+            groups: member.groups.clone(),
+            is_neighbour: self.neighbours.is_admitted(&member.node),
+            session: peer.and_then(|peer| session_snapshot(peer, now)),
+            is_handshaking: peer.is_some_and(crate::tunnel::Peer::is_handshaking),
+            endpoint: path.and_then(PathAgent::current),
+            rtt: path.and_then(PathAgent::rtt),
+            candidates: path.into_iter().flat_map(PathAgent::candidates).map(|(e, c)| (*e, *c)).collect(),
+            rotations: peer.map_or(0, |peer| peer.rotations),
+            received_bytes: carried.received,
+            sent_bytes: carried.sent,
+            certificate: self.roster.certificate(&member.node).cloned(),
+        }
+    }
+
+    /// The certificates from a member's up to the root's; our own for `None`.
+    #[must_use]
+    pub fn certificate_chain(&self, member: Option<&str>) -> Option<Vec<holloway_wire::MembershipCertificate>> {
+        match member {
+            None => Some(self.own_chain()),
+            Some(text) => self.roster.find(text).map(|member| self.roster.chain(&member.node)),
+        }
+    }
+}
+
+fn session_snapshot(peer: &crate::tunnel::Peer, now: Now) -> Option<SessionSnapshot> {
+    let session = peer.current.as_ref()?;
+    Some(SessionSnapshot {
+        established: session.established_unix,
+        age: now.monotonic.since(session.established),
+        last_received: peer.activity.received.map(|at| now.monotonic.since(at)),
+        suite: session.suite,
+        is_held: peer.sending().is_none(),
+    })
+}
+
+/// Binds a handshake to the protocol version and the network (Noise §6).
+fn prologue(network: &NetworkId) -> Vec<u8> {
+    [b"holloway".as_slice(), &[PROTOCOL_VERSION], network.as_bytes()].concat()
+}

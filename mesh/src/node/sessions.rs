@@ -1,0 +1,352 @@
+use std::net::IpAddr;
+
+use holloway_wire::{
+    Endpoint, InnerPacket, MembershipCertificate, NodeId, Now, OverlayAddr, Publication, RECORD_OVERHEAD, RecordKind,
+    Revocation, SessionControl, Signed,
+};
+
+use super::Node;
+use crate::command::Reply;
+use crate::drop_reason::DropReason;
+use crate::output::{Event, Forwarding, Output, Route, SecurityKind, SessionTraffic};
+use crate::path::{PathAgent, PathOutput};
+use crate::roster::ChainError;
+use crate::tunnel::{Claim, Destination, DeviceOutput, Traffic};
+
+/// Inner MTU of every path so far (ARCHITECTURE §5: a full packet fits through an IPv6 relay on a 1500-byte underlay).
+const OVERLAY_MTU: usize = 1408;
+
+/// Attempts after which the callee is asked to try as well, counted from one: at once, then with every later attempt.
+const CALL_FROM_ATTEMPT: u32 = 1;
+
+impl Node {
+    /// Weighs a message 1 that was read: block-list, timestamp, certificate, chain; the first failure stops.
+    pub(super) fn handle_claim(&mut self, claim: Claim, now: Now) {
+        let node = *claim.subject();
+        match self.weigh_claim(&claim, now) {
+            Ok(()) => {
+                self.device.accept(claim, self.rng.as_mut(), now);
+            }
+            Err(reason) => {
+                self.drops.count(reason);
+                self.report_claim(node, &claim, reason, now);
+            }
+        }
+    }
+
+    fn weigh_claim(&mut self, claim: &Claim, now: Now) -> Result<(), DropReason> {
+        if self.roster.is_blocked(claim.subject()) {
+            return Err(DropReason::Blocked);
+        }
+        self.device.check_timestamp(claim, now)?;
+        if !claim.certificate_matches_key() {
+            return Err(DropReason::ForeignCertificate);
+        }
+        if self.roster.is_revoked(claim.subject()) {
+            return Err(DropReason::Revoked);
+        }
+        self.roster.check_chain(&claim.payload.certificates, now).map_err(|error| match error {
+            ChainError::UnknownIssuer => DropReason::UnknownIssuer,
+            ChainError::Revoked => DropReason::Revoked,
+            ChainError::TooLong
+            | ChainError::Signature
+            | ChainError::NotAnIssuer
+            | ChainError::Widened
+            | ChainError::OutlivesIssuer
+            | ChainError::NotValidNow => DropReason::Certificate,
+        })
+    }
+
+    fn report_claim(&mut self, node: NodeId, claim: &Claim, reason: DropReason, now: Now) {
+        let kind = match reason {
+            DropReason::ForeignCertificate => SecurityKind::ForeignCertificate,
+            DropReason::Revoked => SecurityKind::RevokedMember,
+            DropReason::ClockSkew => SecurityKind::ClockSkew,
+            DropReason::UnknownIssuer => {
+                self.neighbours.compare_all_soon(now.monotonic);
+                return;
+            }
+            _ => return,
+        };
+        let skew = claim.payload.timestamp.distance(now.unix).as_secs();
+        let detail = format!("from {}, its clock {skew} s from ours", claim.from);
+        self.event(Event::Security { kind, node: Some(node), detail });
+    }
+
+    /// What the tunnels want done.
+    pub(super) fn device_output(&mut self, output: DeviceOutput, now: Now) {
+        match output {
+            DeviceOutput::Send { node, to, datagram } => self.send(&node, to, datagram, now),
+            DeviceOutput::Installed { node, index, opener, sealer } => {
+                let install = Forwarding::Install { index, node, opener, sealer };
+                self.outputs.push_back(Output::Forwarding(install));
+            }
+            DeviceOutput::Retired { index } => {
+                self.outputs.push_back(Output::Forwarding(Forwarding::Retire { index }));
+            }
+            DeviceOutput::Rerouted { node } => self.reroute(&node, now),
+            DeviceOutput::Confirmed { node, chain } => self.confirmed(node, chain, now),
+            DeviceOutput::Answered { node, from, observed } => {
+                self.announcer.note_observed(node, observed, now);
+                self.answered(node, from, now);
+            }
+            DeviceOutput::Received { node, from, kind, content, is_newest } => {
+                self.received(node, from, kind, content, is_newest, now);
+            }
+            DeviceOutput::AskRevocations { node } => self.ask_revocations(&node),
+            DeviceOutput::GaveUp { node } => self.look_up(&node),
+            DeviceOutput::Attempting { node, attempt } => self.attempting(node, attempt, now),
+            DeviceOutput::LateRotation { node } => {
+                let detail = "no answer to its rotation; the old keys stay in use".into();
+                self.event(Event::Security { kind: SecurityKind::LateRotation, node: Some(node), detail });
+            }
+        }
+    }
+
+    fn send(&mut self, node: &NodeId, to: Destination, datagram: Vec<u8>, now: Now) {
+        let path = self.paths.entry(*node).or_default();
+        let endpoints = match to {
+            Destination::Exactly(endpoint) => vec![endpoint],
+            Destination::Current => path.current().into_iter().collect(),
+            Destination::All => path.endpoints_to_try(now.monotonic),
+        };
+        for endpoint in endpoints {
+            self.outputs.push_back(Output::Transmit { endpoint, datagram: datagram.clone() });
+        }
+    }
+
+    /// Tells the lanes how a peer is reached now.
+    fn reroute(&mut self, node: &NodeId, now: Now) {
+        let endpoint = self.paths.get(node).and_then(PathAgent::current);
+        let session = self.device.peer(node).and_then(|peer| peer.sending()).map(|session| session.index);
+        let route = session.zip(endpoint).map(|(session, endpoint)| Route {
+            session,
+            endpoint,
+            record_limit: OVERLAY_MTU + RECORD_OVERHEAD,
+        });
+        let address = OverlayAddr::of_node(&self.identity.network, node);
+        let allowed_ips = vec![IpAddr::V6(address.ip())];
+        self.outputs.push_back(Output::Forwarding(Forwarding::Peer { node: *node, route, allowed_ips }));
+        self.file_path(node, now);
+    }
+
+    /// A handshake that a peer began is confirmed: its certificates go to the roster.
+    fn confirmed(&mut self, node: NodeId, chain: Vec<MembershipCertificate>, now: Now) {
+        let certificates = chain.into_iter().rev().map(Publication::Certificate).collect();
+        self.roster.offer_all(certificates, now);
+        if self.roster.member(&node).is_none() {
+            self.device.forget(&node);
+        }
+    }
+
+    fn answered(&mut self, node: NodeId, from: Endpoint, now: Now) {
+        let agent = self.paths.entry(node).or_default();
+        let had_path = agent.current().is_some();
+        agent.handle_newest(from, now.monotonic);
+        let probes = agent.probe_all(now.monotonic);
+        self.path_outputs(&node, probes, now);
+        self.reroute(&node, now);
+        if !had_path && let Some(member) = self.roster.member(&node) {
+            let label = member.label.clone();
+            self.event(Event::PeerUp { node, label, endpoint: from });
+        }
+    }
+
+    fn received(
+        &mut self,
+        node: NodeId,
+        from: Endpoint,
+        kind: RecordKind,
+        content: Vec<u8>,
+        is_newest: bool,
+        now: Now,
+    ) {
+        match kind {
+            RecordKind::Ip => {
+                self.heard(&node, from, is_newest, now);
+                if !content.is_empty() {
+                    self.deliver(&node, content);
+                }
+            }
+            RecordKind::Control => match SessionControl::decode(&content) {
+                Ok(message) => self.session_control(&node, from, message, is_newest, now),
+                Err(_) => self.drops.count(DropReason::Payload),
+            },
+            RecordKind::Ethernet => self.drops.count(DropReason::Unsupported),
+        }
+    }
+
+    /// The peer was authentic at a source; its newest word says where it is.
+    fn heard(&mut self, node: &NodeId, from: Endpoint, is_newest: bool, now: Now) {
+        let agent = self.paths.entry(*node).or_default();
+        if is_newest && agent.handle_newest(from, now.monotonic) {
+            self.reroute(node, now);
+        } else if !is_newest {
+            agent.handle_heard(from, now.monotonic);
+        }
+        self.file_path(node, now);
+    }
+
+    /// Hands an inner packet to the local stack, if its source is its sender's and its destination ours.
+    fn deliver(&mut self, node: &NodeId, packet: Vec<u8>) {
+        let Ok(header) = InnerPacket::parse(&packet) else {
+            self.drops.count(DropReason::InnerPacket);
+            return;
+        };
+        if !self.allowed_ips.may_source(node, &header.source) {
+            self.drops.count(DropReason::InnerSource);
+            return;
+        }
+        if header.destination != IpAddr::V6(self.address.ip()) {
+            self.drops.count(DropReason::InnerDestination);
+            return;
+        }
+        self.carried(*node).received += packet.len() as u64;
+        self.outputs.push_back(Output::Tun(packet));
+    }
+
+    fn session_control(
+        &mut self,
+        node: &NodeId,
+        from: Endpoint,
+        message: SessionControl,
+        is_newest: bool,
+        now: Now,
+    ) {
+        let observed = from.socket_addr();
+        match message {
+            SessionControl::Ping { id } => {
+                self.heard(node, from, is_newest, now);
+                self.tell(node, Destination::Current, &SessionControl::Pong { id, observed });
+            }
+            SessionControl::Pong { id, observed } => {
+                self.heard(node, from, is_newest, now);
+                self.announcer.note_observed(*node, observed, now);
+                self.pong(node, id, from, now);
+            }
+            SessionControl::Probe { id } => {
+                self.tell(node, Destination::Exactly(from), &SessionControl::ProbeReply { id, observed });
+            }
+            SessionControl::ProbeReply { id, observed } => {
+                self.announcer.note_observed(*node, observed, now);
+                let agent = self.paths.entry(*node).or_default();
+                if agent.handle_probe_reply(id, from, now.monotonic) {
+                    self.reroute(node, now);
+                }
+                self.file_path(node, now);
+            }
+            SessionControl::RevocationsWanted => self.tell_revocations(node),
+            SessionControl::Revocation(revocation) => self.told_revocation(revocation, now),
+            SessionControl::RevocationsEnd { .. } => self.device.release_hold(node),
+        }
+    }
+
+    fn tell(&mut self, node: &NodeId, to: Destination, message: &SessionControl) -> bool {
+        self.device.send_control(node, to, &message.encode())
+    }
+
+    fn pong(&mut self, node: &NodeId, id: u64, from: Endpoint, now: Now) {
+        let Some(ping) = self.pings.answer(id, node) else {
+            return;
+        };
+        let rtt = now.monotonic.since(ping.sent);
+        if let Some(agent) = self.paths.get_mut(node) {
+            agent.note_rtt(from, rtt);
+        }
+        if let Some(member) = self.roster.member(node) {
+            let (label, address) = (member.label.clone(), member.address);
+            self.done(ping.command, Ok(Reply::Pong { node: *node, label, address, rtt, endpoint: from }));
+        }
+    }
+
+    fn ask_revocations(&mut self, node: &NodeId) {
+        self.tell(node, Destination::Current, &SessionControl::RevocationsWanted);
+    }
+
+    fn tell_revocations(&mut self, node: &NodeId) {
+        let all: Vec<Signed<Revocation>> = self.roster.revocations().cloned().collect();
+        let end =
+            SessionControl::RevocationsEnd { count: all.len() as u64, digest: self.roster.revocation_digest() };
+        for revocation in all {
+            self.tell(node, Destination::Current, &SessionControl::Revocation(revocation));
+        }
+        self.tell(node, Destination::Current, &end);
+    }
+
+    fn told_revocation(&mut self, revocation: Signed<Revocation>, now: Now) {
+        if self.roster.offer(&Publication::Revocation(revocation), now).is_err() {
+            self.drops.count(DropReason::Payload);
+        }
+    }
+
+    /// What lanes carried on one session.
+    pub(super) fn session_traffic(&mut self, traffic: &SessionTraffic, now: Now) {
+        let Some(node) = self.device.owner(traffic.index) else {
+            return;
+        };
+        let carried = self.carried(node);
+        carried.sent += traffic.sent_bytes;
+        carried.received += traffic.received_bytes;
+        let direction = Traffic { sent: traffic.sent_packets > 0, received: traffic.received_packets > 0 };
+        self.device.note_traffic(&node, direction, self.rng.as_mut(), now);
+        if let Some(source) = traffic.newest_source {
+            self.heard(&node, source, true, now);
+        } else if direction.sent {
+            self.path_sent(&node, now);
+        }
+    }
+
+    /// Data was sent to a peer.
+    pub(super) fn path_sent(&mut self, node: &NodeId, now: Now) {
+        let has_session = self.device.peer(node).is_some_and(|peer| peer.sending().is_some());
+        if let Some(agent) = self.paths.get_mut(node)
+            && has_session
+        {
+            agent.handle_sent(now.monotonic);
+            self.file_path(node, now);
+        }
+    }
+
+    fn file_path(&mut self, node: &NodeId, _now: Now) {
+        self.path_deadlines.retain(|(_, filed)| filed != node);
+        if let Some(at) = self.paths.get(node).and_then(PathAgent::poll_timeout) {
+            self.path_deadlines.insert((at, *node));
+        }
+    }
+
+    pub(super) fn path_timeouts(&mut self, now: Now) {
+        while let Some(&(at, node)) = self.path_deadlines.first() {
+            if at > now.monotonic {
+                return;
+            }
+            self.path_deadlines.pop_first();
+            let Some(agent) = self.paths.get_mut(&node) else {
+                continue;
+            };
+            let outputs = agent.handle_timeout(now.monotonic);
+            self.path_outputs(&node, outputs, now);
+            self.file_path(&node, now);
+        }
+    }
+
+    fn path_outputs(&mut self, node: &NodeId, outputs: Vec<PathOutput>, now: Now) {
+        for output in outputs {
+            match output {
+                PathOutput::Probe { id, to } => {
+                    self.tell(node, Destination::Exactly(to), &SessionControl::Probe { id });
+                }
+                PathOutput::Lost => self.device.renew(node, self.rng.as_mut(), now),
+            }
+        }
+    }
+
+    /// A handshake is being tried: the peer is called, so that both sides try together.
+    fn attempting(&mut self, node: NodeId, attempt: u32, now: Now) {
+        if attempt >= CALL_FROM_ATTEMPT {
+            self.call(node, now);
+        }
+        if self.paths.get(&node).is_none_or(|agent| agent.candidates().next().is_none()) {
+            self.look_up(&node);
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! Paths: by which endpoint one peer is reached.
+//!
+//! A [`PathAgent`] starts from what the peer announces of itself, adds every source at which the peer was authentic,
+//! and keeps the result of each. While there is no path a handshake goes to every candidate; the first authentic
+//! answer makes its source the path. After that the newest authentic source wins (a roaming peer), and a candidate
+//! that answers a probe clearly faster replaces the path. When data was sent and nothing was heard for a second, the
+//! path is probed; after three probes without an answer all candidates are tried again, and the caller begins a
+//! handshake. The agent gives nothing up: without an answer it keeps its last path until something better shows.
+//!
+//! It does not know what a session is, nor how a probe is sealed.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use holloway_wire::{ENDPOINTS_MAX, Endpoint, Instant, is_dialable};
+
+/// Sent but nothing heard for this long: probe (ARCHITECTURE §5 "Times and limits").
+const SILENCE: Duration = Duration::from_secs(1);
+/// Time between probes of a silent path, and how many go unanswered before it is given up.
+const PROBE_EVERY: Duration = Duration::from_millis(250);
+const PROBES: u32 = 3;
+/// A probe that was not answered by then is lost.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+/// A candidate replaces the path when it answers in at most this share of its time, and
+const FASTER_PERCENT: u32 = 80;
+/// by at least this much: below it the difference is noise.
+const FASTER_BY: Duration = Duration::from_millis(2);
+/// Probes under way to one peer: one for each candidate, and those of a silent path.
+const PROBES_MAX: usize = ENDPOINTS_MAX + PROBES as usize;
+
+/// How a candidate became known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CandidateKind {
+    /// The peer announces it.
+    Announced,
+    /// The peer named it in a call.
+    Called,
+    /// The peer was seen there.
+    Seen,
+}
+
+/// What came of trying a candidate last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CandidateResult {
+    /// Not tried yet.
+    Untried,
+    /// Tried, and no answer yet.
+    Waiting,
+    /// It answered.
+    Answered,
+    /// It did not answer.
+    Silent,
+}
+
+/// One endpoint by which a peer might be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Candidate {
+    /// How it became known.
+    pub kind: CandidateKind,
+    /// What came of it.
+    pub result: CandidateResult,
+    /// The last measured round trip.
+    pub rtt: Option<Duration>,
+    tried: Option<Instant>,
+    announced: bool,
+}
+
+/// The paths to one peer.
+#[derive(Debug, Default)]
+pub(crate) struct PathAgent {
+    candidates: BTreeMap<Endpoint, Candidate>,
+    current: Option<Endpoint>,
+    probes: BTreeMap<u64, Probe>,
+    next_probe: u64,
+    unanswered_since: Option<Instant>,
+    silent_probes: u32,
+    probe_at: Option<Instant>,
+    given_up: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Probe {
+    endpoint: Endpoint,
+    sent: Instant,
+}
+
+/// What an agent wants done.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum PathOutput {
+    /// Seal a probe with this id and send it here.
+    Probe { id: u64, to: Endpoint },
+    /// The path is dead: begin a handshake over all candidates.
+    Lost,
+}
+
+impl PathAgent {
+    /// The endpoint in use.
+    pub(crate) const fn current(&self) -> Option<Endpoint> {
+        self.current
+    }
+
+    /// The last round trip over the endpoint in use.
+    pub(crate) fn rtt(&self) -> Option<Duration> {
+        self.candidates.get(&self.current?)?.rtt
+    }
+
+    /// Every candidate with its result.
+    pub(crate) fn candidates(&self) -> impl Iterator<Item = (&Endpoint, &Candidate)> {
+        self.candidates.iter()
+    }
+
+    /// Takes what the peer announces in place of what it announced before.
+    pub(crate) fn set_announced(&mut self, endpoints: &[SocketAddr]) {
+        for candidate in self.candidates.values_mut() {
+            candidate.announced = false;
+        }
+        for endpoint in endpoints.iter().filter(|address| is_dialable(address)).map(|address| Endpoint::udp(*address)) {
+            self.add(endpoint, CandidateKind::Announced);
+            if let Some(candidate) = self.candidates.get_mut(&endpoint) {
+                candidate.announced = true;
+            }
+        }
+        let current = self.current;
+        self.candidates.retain(|endpoint, candidate| candidate.announced || Some(*endpoint) == current);
+    }
+
+    /// Takes endpoints that the peer named in a call.
+    pub(crate) fn add_called(&mut self, endpoints: &[SocketAddr]) {
+        for address in endpoints.iter().filter(|address| is_dialable(address)) {
+            self.add(Endpoint::udp(*address), CandidateKind::Called);
+        }
+    }
+
+    fn add(&mut self, endpoint: Endpoint, kind: CandidateKind) {
+        if self.candidates.len() >= ENDPOINTS_MAX && !self.candidates.contains_key(&endpoint) {
+            let current = self.current;
+            let worst = self.candidates.iter().filter(|(known, _)| Some(**known) != current).max_by_key(|(_, candidate)| {
+                (!candidate.announced, candidate.result == CandidateResult::Silent)
+            });
+            let Some((worst, _)) = worst else {
+                return;
+            };
+            let worst = *worst;
+            self.candidates.remove(&worst);
+        }
+        self.candidates.entry(endpoint).or_insert(Candidate {
+            kind,
+            result: CandidateResult::Untried,
+            rtt: None,
+            tried: None,
+            announced: false,
+        });
+    }
+
+    /// Where a handshake message goes: everywhere that may answer, the endpoint in use first.
+    pub(crate) fn endpoints_to_try(&mut self, now: Instant) -> Vec<Endpoint> {
+        let mut endpoints: Vec<Endpoint> = self.current.into_iter().collect();
+        for (endpoint, candidate) in &mut self.candidates {
+            candidate.tried = Some(now);
+            if candidate.result == CandidateResult::Untried {
+                candidate.result = CandidateResult::Waiting;
+            }
+            if Some(*endpoint) != self.current {
+                endpoints.push(*endpoint);
+            }
+        }
+        endpoints
+    }
+
+    /// The peer was authentic at a source, and it was its newest word: this is where it is. Says whether that changed
+    /// the path.
+    pub(crate) fn handle_newest(&mut self, from: Endpoint, now: Instant) -> bool {
+        self.handle_heard(from, now);
+        self.switch(from)
+    }
+
+    /// The peer was authentic at a source.
+    pub(crate) fn handle_heard(&mut self, from: Endpoint, _now: Instant) {
+        self.unanswered_since = None;
+        self.silent_probes = 0;
+        self.probe_at = None;
+        self.given_up = false;
+        self.add(from, CandidateKind::Seen);
+        if let Some(candidate) = self.candidates.get_mut(&from) {
+            candidate.result = CandidateResult::Answered;
+        }
+    }
+
+    fn switch(&mut self, to: Endpoint) -> bool {
+        self.current.replace(to) != Some(to)
+    }
+
+    /// Data was sent over the path.
+    pub(crate) fn handle_sent(&mut self, now: Instant) {
+        if self.unanswered_since.is_none() {
+            self.unanswered_since = Some(now);
+            self.probe_at = Some(now + SILENCE);
+        }
+    }
+
+    /// A round trip was measured some other way, by a ping say.
+    pub(crate) fn note_rtt(&mut self, endpoint: Endpoint, rtt: Duration) {
+        if let Some(candidate) = self.candidates.get_mut(&endpoint) {
+            candidate.rtt = Some(rtt);
+        }
+    }
+
+    /// Probes every candidate once: a session is new, and one of them may be better.
+    pub(crate) fn probe_all(&mut self, now: Instant) -> Vec<PathOutput> {
+        let endpoints: Vec<Endpoint> = self.candidates.keys().copied().collect();
+        endpoints.into_iter().filter_map(|endpoint| self.probe(endpoint, now)).collect()
+    }
+
+    fn probe(&mut self, endpoint: Endpoint, now: Instant) -> Option<PathOutput> {
+        self.probes.retain(|_, probe| now.since(probe.sent) < PROBE_TIMEOUT);
+        if self.probes.len() >= PROBES_MAX {
+            return None;
+        }
+        self.next_probe += 1;
+        self.probes.insert(self.next_probe, Probe { endpoint, sent: now });
+        Some(PathOutput::Probe { id: self.next_probe, to: endpoint })
+    }
+
+    /// A probe was answered. Says whether that changed the path.
+    pub(crate) fn handle_probe_reply(&mut self, id: u64, from: Endpoint, now: Instant) -> bool {
+        let Some(probe) = self.probes.remove(&id) else {
+            return false;
+        };
+        let rtt = now.since(probe.sent);
+        self.handle_heard(from, now);
+        let before = self.rtt();
+        self.note_rtt(probe.endpoint, rtt);
+        let is_faster = match before {
+            None => self.current.is_none(),
+            Some(before) => rtt + FASTER_BY <= before && rtt <= before * FASTER_PERCENT / 100,
+        };
+        let is_rescue = self.given_up_on(probe.endpoint);
+        (is_faster || is_rescue) && self.switch(probe.endpoint)
+    }
+
+    /// Whether the path in use was silent, so that any that answers is better.
+    fn given_up_on(&self, answering: Endpoint) -> bool {
+        let Some(current) = self.current else {
+            return true;
+        };
+        current != answering
+            && self.candidates.get(&current).is_some_and(|candidate| candidate.result == CandidateResult::Silent)
+    }
+
+    pub(crate) const fn poll_timeout(&self) -> Option<Instant> {
+        self.probe_at
+    }
+
+    /// Probes a silent path, and gives it up after some probes. Harmless when called early or twice.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Vec<PathOutput> {
+        if self.probe_at.is_none_or(|at| at > now) {
+            return Vec::new();
+        }
+        if self.silent_probes < PROBES {
+            self.silent_probes += 1;
+            self.probe_at = Some(now + PROBE_EVERY);
+            return self.current.and_then(|current| self.probe(current, now)).into_iter().collect();
+        }
+        self.give_up(now)
+    }
+
+    fn give_up(&mut self, now: Instant) -> Vec<PathOutput> {
+        self.probe_at = None;
+        self.given_up = true;
+        if let Some(candidate) = self.current.and_then(|current| self.candidates.get_mut(&current)) {
+            candidate.result = CandidateResult::Silent;
+        }
+        let mut outputs = self.probe_all(now);
+        outputs.push(PathOutput::Lost);
+        outputs
+    }
+}

@@ -1,0 +1,60 @@
+use std::collections::BTreeMap;
+
+use holloway_wire::{Digest, Domain, Publication, PublicationId, PublicationSlot, SYNC_BUCKETS, SYNC_IDS_MAX};
+
+/// All publications held, by what they replace and by id: what two members compare when they meet.
+#[derive(Default)]
+pub(crate) struct PublicationIndex {
+    held: BTreeMap<PublicationSlot, (PublicationId, Publication)>,
+    by_id: BTreeMap<PublicationId, PublicationSlot>,
+}
+
+impl PublicationIndex {
+    pub(crate) fn get(&self, slot: &PublicationSlot) -> Option<&Publication> {
+        self.held.get(slot).map(|(_, publication)| publication)
+    }
+
+    pub(crate) fn contains(&self, id: &PublicationId) -> bool {
+        self.by_id.contains_key(id)
+    }
+
+    /// Holds a publication in place of the one in its slot.
+    pub(crate) fn put(&mut self, publication: Publication) {
+        let (slot, id) = (publication.slot(), publication.id());
+        if let Some((old, _)) = self.held.insert(slot, (id, publication)) {
+            self.by_id.remove(&old);
+        }
+        self.by_id.insert(id, slot);
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Publication> {
+        self.held.values().map(|(_, publication)| publication)
+    }
+
+    /// One digest for each bucket of ids.
+    pub(crate) fn digests(&self) -> Vec<[u8; 8]> {
+        let mut buckets: Vec<Vec<u8>> = vec![Vec::new(); SYNC_BUCKETS];
+        for id in self.by_id.keys() {
+            buckets[bucket(id)].extend_from_slice(&id.0);
+        }
+        buckets.iter().map(|ids| Digest::of(Domain::SyncBucket, &[ids]).prefix()).collect()
+    }
+
+    /// The ids in those buckets where `theirs` differ from ours.
+    pub(crate) fn differing(&self, theirs: &[[u8; 8]]) -> Vec<PublicationId> {
+        let ours = self.digests();
+        let differs = |id: &PublicationId| theirs.get(bucket(id)) != ours.get(bucket(id));
+        self.by_id.keys().filter(|id| differs(id)).take(SYNC_IDS_MAX).copied().collect()
+    }
+
+    /// The publications with these ids, certificates first: what the others rest on.
+    pub(crate) fn fetch(&self, ids: &[PublicationId]) -> Vec<Publication> {
+        let mut slots: Vec<&PublicationSlot> = ids.iter().filter_map(|id| self.by_id.get(id)).collect();
+        slots.sort();
+        slots.into_iter().filter_map(|slot| self.get(slot)).cloned().collect()
+    }
+}
+
+fn bucket(id: &PublicationId) -> usize {
+    usize::from(id.0[0]) % SYNC_BUCKETS
+}

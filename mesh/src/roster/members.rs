@@ -1,0 +1,446 @@
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
+
+use holloway_wire::{
+    Digest, Domain, EndpointAnnouncement, Label, MembershipCertificate, NamePublication, NetworkId, NodeId, Now,
+    OverlayAddr, Publication, PublicationId, PublicationKind, PublicationSlot, Revocation, Rights, Signed,
+    StaticPublicKey, UnixTime,
+};
+use thiserror::Error;
+
+use super::chain::{ChainError, Judgement, Revoked, Verifier, may_revoke};
+use super::index::PublicationIndex;
+
+/// Members of one network, certificates and all: about 3 KiB each.
+const MEMBERS_MAX: usize = 100_000;
+
+/// Revocations of one network.
+const REVOCATIONS_MAX: usize = 100_000;
+
+/// How far ahead of our clock a publication may be dated (ARCHITECTURE §5 "Times and limits").
+const AHEAD_MAX: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Characters of the key that tell two hosts of one name apart.
+const SUFFIX_LEN: usize = 4;
+
+/// A member as the roster knows it now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Its identity.
+    pub node: NodeId,
+    /// The name it goes by: its certificate's, or that with a suffix where another has the better claim.
+    pub label: Label,
+    /// Its overlay address.
+    pub address: OverlayAddr,
+    /// Its Noise static key.
+    pub static_key: StaticPublicKey,
+    /// What it may do.
+    pub rights: Rights,
+    /// Its groups.
+    pub groups: Vec<String>,
+    /// Certificates between it and the root.
+    depth: usize,
+}
+
+/// What offering a publication came to, when it was not refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Accepted {
+    /// It was news.
+    New,
+    /// It is held already, or something newer is.
+    Known,
+}
+
+/// Why a publication was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(crate) enum Rejected {
+    #[error("its signature does not hold")]
+    Signature,
+    #[error("{0}")]
+    Chain(ChainError),
+    #[error("its author is not a member")]
+    NotAMember,
+    #[error("it is dated ahead of time")]
+    Ahead,
+    #[error("there are too many already")]
+    Full,
+}
+
+/// What changed in the roster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum RosterChange {
+    /// A member appeared, or its key changed.
+    Joined(NodeId),
+    /// A member is no longer one, or may no longer be talked to.
+    Left(NodeId),
+    /// A member is somewhere else.
+    Moved(NodeId),
+    /// Names or what they stand for changed.
+    Names,
+    /// The set of revocations grew.
+    Revocations,
+    /// A publication is to be kept across restarts.
+    Keep(PublicationSlot, Vec<u8>),
+}
+
+/// Who is a member of one network.
+pub(crate) struct Roster {
+    network: NetworkId,
+    index: PublicationIndex,
+    certificates: BTreeMap<NodeId, MembershipCertificate>,
+    members: BTreeMap<NodeId, Member>,
+    revoked: Revoked,
+    revocations: usize,
+    blocked: BTreeSet<NodeId>,
+    verifier: Verifier,
+    changes: VecDeque<RosterChange>,
+    revocation_digest: [u8; 16],
+    next_expiry: Option<UnixTime>,
+}
+
+impl Roster {
+    pub(crate) fn new(network: NetworkId) -> Self {
+        let mut roster = Self {
+            network,
+            index: PublicationIndex::default(),
+            certificates: BTreeMap::new(),
+            members: BTreeMap::new(),
+            revoked: Revoked::default(),
+            revocations: 0,
+            blocked: BTreeSet::new(),
+            verifier: Verifier::default(),
+            changes: VecDeque::new(),
+            revocation_digest: [0; 16],
+            next_expiry: None,
+        };
+        roster.revocation_digest = roster.digest_revocations();
+        roster
+    }
+
+    pub(crate) const fn network(&self) -> &NetworkId {
+        &self.network
+    }
+
+    pub(crate) fn poll_change(&mut self) -> Option<RosterChange> {
+        self.changes.pop_front()
+    }
+
+    /// Offers a publication, from wherever it came.
+    pub(crate) fn offer(&mut self, publication: &Publication, now: Now) -> Result<Accepted, Rejected> {
+        let slot = publication.slot();
+        if self.index.get(&slot).is_some_and(|held| !is_newer(publication, held)) {
+            return Ok(Accepted::Known);
+        }
+        match publication {
+            Publication::Certificate(certificate) => self.take_certificate(certificate, now),
+            Publication::Revocation(revocation) => self.take_revocation(revocation, now),
+            Publication::Endpoints(announcement) => self.take_endpoints(announcement, now),
+            Publication::Names(names) => self.take_names(names, now),
+        }?;
+        self.changes.push_back(RosterChange::Keep(slot, publication.encode()));
+        Ok(Accepted::New)
+    }
+
+    /// Offers several that may rest on each other; returns those that were news.
+    pub(crate) fn offer_all(&mut self, publications: Vec<Publication>, now: Now) -> Vec<(Publication, Result<Accepted, Rejected>)> {
+        let mut results = Vec::new();
+        let mut waiting = publications;
+        loop {
+            let before = waiting.len();
+            let mut still = Vec::new();
+            for publication in waiting {
+                match self.offer(&publication, now) {
+                    Err(Rejected::Chain(ChainError::UnknownIssuer) | Rejected::NotAMember) => still.push(publication),
+                    result => results.push((publication, result)),
+                }
+            }
+            if still.is_empty() || still.len() == before {
+                results.extend(still.into_iter().map(|publication| (publication, Err(Rejected::NotAMember))));
+                return results;
+            }
+            waiting = still;
+        }
+    }
+
+    fn take_certificate(&mut self, certificate: &MembershipCertificate, now: Now) -> Result<(), Rejected> {
+        let node = *certificate.subject();
+        if self.certificates.len() >= MEMBERS_MAX && !self.certificates.contains_key(&node) {
+            return Err(Rejected::Full);
+        }
+        let parents = |issuer: &NodeId| self.certificates.get(issuer);
+        let ever = Judgement { network: &self.network, standing: None };
+        self.verifier.verify(certificate, parents, &ever).map_err(Rejected::Chain)?;
+        self.certificates.insert(node, certificate.clone());
+        self.index.put(Publication::Certificate(certificate.clone()));
+        self.judge(now);
+        Ok(())
+    }
+
+    fn take_revocation(&mut self, revocation: &Signed<Revocation>, now: Now) -> Result<(), Rejected> {
+        if self.revocations >= REVOCATIONS_MAX {
+            return Err(Rejected::Full);
+        }
+        if !revocation.verify(&self.network) {
+            return Err(Rejected::Signature);
+        }
+        let certificates = &self.certificates;
+        may_revoke(&mut self.verifier, &self.network, revocation, |node| certificates.get(node))
+            .map_err(Rejected::Chain)?;
+        self.revoked.add(revocation.value());
+        self.revocations += 1;
+        self.index.put(Publication::Revocation(revocation.clone()));
+        self.revocation_digest = self.digest_revocations();
+        self.changes.push_back(RosterChange::Revocations);
+        self.judge(now);
+        Ok(())
+    }
+
+    fn take_endpoints(&mut self, announcement: &Signed<EndpointAnnouncement>, now: Now) -> Result<(), Rejected> {
+        let node = announcement.value().node;
+        self.check_author(&node, UnixTime::from_nanos(announcement.value().sequence), now)?;
+        if !announcement.verify(&self.network) {
+            return Err(Rejected::Signature);
+        }
+        self.index.put(Publication::Endpoints(announcement.clone()));
+        self.changes.push_back(RosterChange::Moved(node));
+        Ok(())
+    }
+
+    fn take_names(&mut self, names: &Signed<NamePublication>, now: Now) -> Result<(), Rejected> {
+        let node = names.value().node;
+        self.check_author(&node, UnixTime::from_nanos(names.value().sequence), now)?;
+        if !names.verify(&self.network) {
+            return Err(Rejected::Signature);
+        }
+        self.index.put(Publication::Names(names.clone()));
+        self.changes.push_back(RosterChange::Names);
+        Ok(())
+    }
+
+    fn check_author(&self, node: &NodeId, dated: UnixTime, now: Now) -> Result<(), Rejected> {
+        if !self.certificates.contains_key(node) || self.revoked.contains(node) {
+            return Err(Rejected::NotAMember);
+        }
+        if dated > now.unix + AHEAD_MAX {
+            return Err(Rejected::Ahead);
+        }
+        Ok(())
+    }
+
+    /// Judges every certificate anew and says what changed.
+    fn judge(&mut self, now: Now) {
+        let mut members = BTreeMap::new();
+        self.next_expiry = None;
+        for (node, certificate) in &self.certificates {
+            let parents = |issuer: &NodeId| self.certificates.get(issuer);
+            let judgement = Judgement { network: &self.network, standing: Some((&self.revoked, now.unix)) };
+            let validity = certificate.membership().validity;
+            let turns = [Some(validity.not_before), validity.not_after];
+            let ahead = turns.into_iter().flatten().filter(|at| *at > now.unix);
+            self.next_expiry = self.next_expiry.into_iter().chain(ahead).min();
+            if let Ok(depth) = self.verifier.verify(certificate, parents, &judgement) {
+                members.insert(*node, Member::of(certificate, &self.network, depth));
+            }
+        }
+        settle_labels(&mut members);
+        let before = std::mem::replace(&mut self.members, members);
+        self.report(&before);
+    }
+
+    fn report(&mut self, before: &BTreeMap<NodeId, Member>) {
+        for node in before.keys().filter(|node| !self.members.contains_key(node)) {
+            self.changes.push_back(RosterChange::Left(*node));
+        }
+        for (node, member) in &self.members {
+            if before.get(node).is_none_or(|known| known.static_key != member.static_key) {
+                self.changes.push_back(RosterChange::Joined(*node));
+            }
+        }
+        if *before != self.members {
+            self.changes.push_back(RosterChange::Names);
+        }
+    }
+
+    /// When a membership begins or ends next.
+    pub(crate) const fn next_expiry(&self) -> Option<UnixTime> {
+        self.next_expiry
+    }
+
+    /// Judges anew when a membership has begun or ended.
+    pub(crate) fn handle_time(&mut self, now: Now) {
+        if self.next_expiry.is_some_and(|at| at <= now.unix) {
+            self.judge(now);
+        }
+    }
+
+    /// Whether a chain shown by a stranger makes its leaf a member now. Parents may be among what is shown or known.
+    pub(crate) fn check_chain(&mut self, chain: &[MembershipCertificate], now: Now) -> Result<(), ChainError> {
+        let leaf = chain.first().ok_or(ChainError::UnknownIssuer)?;
+        let parents = |issuer: &NodeId| {
+            chain[1..].iter().find(|certificate| certificate.subject() == issuer).or_else(|| self.certificates.get(issuer))
+        };
+        let judgement = Judgement { network: &self.network, standing: Some((&self.revoked, now.unix)) };
+        self.verifier.verify(leaf, parents, &judgement).map(|_| ())
+    }
+
+    /// Blocks or unblocks a key on this machine.
+    pub(crate) fn set_blocked(&mut self, node: NodeId, blocked: bool) {
+        let changed = if blocked { self.blocked.insert(node) } else { self.blocked.remove(&node) };
+        if changed && self.members.contains_key(&node) {
+            self.changes.push_back(if blocked { RosterChange::Left(node) } else { RosterChange::Joined(node) });
+        }
+    }
+
+    pub(crate) fn is_blocked(&self, node: &NodeId) -> bool {
+        self.blocked.contains(node)
+    }
+
+    pub(crate) fn is_revoked(&self, node: &NodeId) -> bool {
+        self.revoked.contains(node)
+    }
+
+    pub(crate) fn blocked(&self) -> impl Iterator<Item = &NodeId> {
+        self.blocked.iter()
+    }
+
+    pub(crate) fn members(&self) -> impl Iterator<Item = &Member> {
+        self.members.values()
+    }
+
+    /// A member that may be talked to.
+    pub(crate) fn member(&self, node: &NodeId) -> Option<&Member> {
+        self.members.get(node)
+    }
+
+    pub(crate) fn certificate(&self, node: &NodeId) -> Option<&MembershipCertificate> {
+        self.certificates.get(node)
+    }
+
+    /// The certificates from a member's up to the root's.
+    pub(crate) fn chain(&self, node: &NodeId) -> Vec<MembershipCertificate> {
+        let next = |certificate: &&MembershipCertificate| self.certificates.get(&certificate.membership().issuer);
+        std::iter::successors(self.certificates.get(node), next)
+            .take(holloway_wire::CHAIN_LENGTH_MAX)
+            .cloned()
+            .collect()
+    }
+
+    /// Finds a member by label, full name, overlay address or id.
+    pub(crate) fn find(&self, text: &str) -> Option<&Member> {
+        let text = text.trim_end_matches('.').to_ascii_lowercase();
+        let label = text.strip_suffix(".alt").and_then(|name| name.split('.').next()).unwrap_or(&text);
+        let address = text.parse::<IpAddr>().ok();
+        self.members.values().find(|member| {
+            member.label.as_str() == label
+                || address == Some(IpAddr::V6(member.address.ip()))
+                || member.node.to_string() == text
+        })
+    }
+
+    /// Whether a label is free for a node.
+    pub(crate) fn is_label_free(&self, label: &Label, node: &NodeId) -> bool {
+        self.members.values().all(|member| {
+            member.node == *node
+                || (member.label != *label
+                    && self.certificates.get(&member.node).is_none_or(|own| own.membership().label != *label))
+        })
+    }
+
+    /// A digest over all revocations: equal on two nodes exactly when their sets are.
+    pub(crate) const fn revocation_digest(&self) -> [u8; 16] {
+        self.revocation_digest
+    }
+
+    fn digest_revocations(&self) -> [u8; 16] {
+        let mut ids: Vec<PublicationId> =
+            self.publications(PublicationKind::Revocation).map(Publication::id).collect();
+        ids.sort();
+        let bytes: Vec<&[u8]> = ids.iter().map(|id| id.0.as_slice()).collect();
+        Digest::of(Domain::RevocationSet, &bytes).prefix()
+    }
+
+    /// All revocations.
+    pub(crate) fn revocations(&self) -> impl Iterator<Item = &Signed<Revocation>> {
+        self.publications(PublicationKind::Revocation).filter_map(|publication| match publication {
+            Publication::Revocation(revocation) => Some(revocation),
+            Publication::Certificate(_) | Publication::Endpoints(_) | Publication::Names(_) => None,
+        })
+    }
+
+    fn publications(&self, kind: PublicationKind) -> impl Iterator<Item = &Publication> {
+        self.index.iter().filter(move |publication| publication.kind() == kind)
+    }
+
+    /// Where a member says it is.
+    pub(crate) fn endpoints(&self, node: &NodeId) -> Option<&EndpointAnnouncement> {
+        let slot = PublicationSlot { kind: PublicationKind::Endpoints, subject: *node, signer: None };
+        match self.index.get(&slot)? {
+            Publication::Endpoints(announcement) => Some(announcement.value()),
+            Publication::Certificate(_) | Publication::Revocation(_) | Publication::Names(_) => None,
+        }
+    }
+
+    /// What a member publishes under its name.
+    pub(crate) fn names(&self, node: &NodeId) -> Option<&NamePublication> {
+        let slot = PublicationSlot { kind: PublicationKind::Names, subject: *node, signer: None };
+        match self.index.get(&slot)? {
+            Publication::Names(names) => Some(names.value()),
+            Publication::Certificate(_) | Publication::Revocation(_) | Publication::Endpoints(_) => None,
+        }
+    }
+
+    /// The publications held, for comparing with another member's.
+    pub(crate) const fn index(&self) -> &PublicationIndex {
+        &self.index
+    }
+}
+
+impl Member {
+    fn of(certificate: &MembershipCertificate, network: &NetworkId, depth: usize) -> Self {
+        let membership = certificate.membership();
+        Self {
+            node: membership.subject,
+            label: membership.label.clone(),
+            address: OverlayAddr::of_node(network, &membership.subject),
+            static_key: *certificate.static_key(),
+            rights: membership.rights,
+            groups: membership.groups.clone(),
+            depth,
+        }
+    }
+}
+
+/// Where two members have one label, the shorter chain, then the lower id, keeps it (ARCHITECTURE §5).
+fn settle_labels(members: &mut BTreeMap<NodeId, Member>) {
+    let mut claims: BTreeMap<Label, (usize, NodeId)> = BTreeMap::new();
+    for member in members.values() {
+        let claim = (member.depth, member.node);
+        claims.entry(member.label.clone()).and_modify(|best| *best = (*best).min(claim)).or_insert(claim);
+    }
+    for member in members.values_mut() {
+        if claims.get(&member.label).is_some_and(|(_, owner)| *owner != member.node) {
+            member.label = member.label.with_suffix(&member.node.to_string()[..SUFFIX_LEN]);
+        }
+    }
+}
+
+/// Whether one publication replaces another of its slot.
+fn is_newer(new: &Publication, held: &Publication) -> bool {
+    match (new, held) {
+        (Publication::Certificate(new), Publication::Certificate(held)) => certificate_order(new) > certificate_order(held),
+        (Publication::Endpoints(new), Publication::Endpoints(held)) => {
+            (new.value().sequence, new.bytes()) > (held.value().sequence, held.bytes())
+        }
+        (Publication::Names(new), Publication::Names(held)) => {
+            (new.value().sequence, new.bytes()) > (held.value().sequence, held.bytes())
+        }
+        (Publication::Revocation(_), Publication::Revocation(_)) => false,
+        _ => unreachable!("a slot holds one kind"),
+    }
+}
+
+/// The highest sequence wins, then the later issue, then the hash: the same winner everywhere.
+fn certificate_order(certificate: &MembershipCertificate) -> (u64, UnixTime, Vec<u8>) {
+    let issued = certificate.membership().validity.not_before;
+    (certificate.sequence(), issued, certificate.encode())
+}

@@ -1,0 +1,157 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+#[expect(clippy::disallowed_types, reason = "lanes share an opener; its window is the one lock in the core")]
+use std::sync::Mutex;
+
+use holloway_wire::{
+    RECORD_HEADER_LEN, RECORD_OVERHEAD, RECORD_TAG_LEN, RecordFlags, RecordHeader, SessionIndex, Suite, labelled_key,
+};
+use zeroize::Zeroizing;
+
+use super::replay::ReplayWindow;
+use crate::aead::AeadKey;
+use crate::drop_reason::DropReason;
+use crate::noise::Split;
+
+/// Label of the transport keys (ARCHITECTURE §5 "Transport record").
+const KEY_LABEL: &[u8] = b"holloway transport v1";
+
+/// No record of a session is sealed beyond this many (ARCHITECTURE §5 "Times and limits"): far below what either
+/// suite allows for one key (RFC 8446 §5.5 gives AES-GCM 2^24.5 records ten times the size of ours).
+pub(crate) const PACKETS_MAX: u64 = 1 << 25;
+
+/// The session has sealed its last record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exhausted;
+
+/// The sealing half of a session: seals records for one peer under one key. Held by lanes, used by `&self`.
+pub struct Sealer {
+    key: AeadKey,
+    remote: SessionIndex,
+    next: AtomicU64,
+    rotate_at: u64,
+}
+
+impl Sealer {
+    /// Reserves `count` consecutive counters and returns the first.
+    ///
+    /// # Errors
+    /// [`Exhausted`] when the reservation would pass the session's hard stop.
+    pub fn reserve(&self, count: u64) -> Result<u64, Exhausted> {
+        let first = self.next.fetch_add(count, Ordering::Relaxed);
+        if first.saturating_add(count) > PACKETS_MAX { Err(Exhausted) } else { Ok(first) }
+    }
+
+    /// Seals `content` under a reserved counter and appends the record to `out`.
+    pub fn seal_reserved(&self, counter: u64, flags: RecordFlags, content: &[u8], out: &mut Vec<u8>) {
+        let header = RecordHeader { flags, index: self.remote, counter }.encode();
+        let start = out.len();
+        out.extend_from_slice(&header);
+        out.extend_from_slice(content);
+        let tag = self.key.seal(counter, &header, &mut out[start + RECORD_HEADER_LEN..]);
+        out.extend_from_slice(&tag);
+    }
+
+    /// Seals one record.
+    ///
+    /// # Errors
+    /// [`Exhausted`] after the session's last record.
+    pub fn seal(&self, flags: RecordFlags, content: &[u8], out: &mut Vec<u8>) -> Result<(), Exhausted> {
+        let counter = self.reserve(1)?;
+        self.seal_reserved(counter, flags, content, out);
+        Ok(())
+    }
+
+    /// Whether so many records have been sealed that the core should hear of it now.
+    pub fn wants_rotation(&self) -> bool {
+        self.sealed() >= self.rotate_at
+    }
+
+    /// How many records have been sealed.
+    pub(crate) fn sealed(&self) -> u64 {
+        self.next.load(Ordering::Relaxed)
+    }
+}
+
+/// A record that was opened.
+pub struct Opened<'a> {
+    /// What it carries.
+    pub flags: RecordFlags,
+    /// The content.
+    pub content: &'a mut [u8],
+    /// Whether it is the newest so far: its source is where the peer is now.
+    pub is_newest: bool,
+}
+
+/// The opening half of a session: opens records of one peer under one key, each once. Held by lanes, used by `&self`.
+pub struct Opener {
+    key: AeadKey,
+    #[expect(clippy::disallowed_types, reason = "see the import")]
+    window: Mutex<ReplayWindow>,
+    opened: AtomicU64,
+}
+
+impl Opener {
+    /// Opens a record in place.
+    ///
+    /// # Errors
+    /// The reason why it is dropped. Nothing has changed then: only an authentic record moves the window.
+    pub fn open<'a>(&self, header: &RecordHeader, datagram: &'a mut [u8]) -> Result<Opened<'a>, DropReason> {
+        if datagram.len() < RECORD_OVERHEAD || header.counter >= PACKETS_MAX {
+            return Err(DropReason::Exhausted);
+        }
+        self.window().check(header.counter)?;
+        let (aad, sealed) = datagram.split_at_mut(RECORD_HEADER_LEN);
+        let content = self.key.open(header.counter, aad, sealed).map_err(|_| DropReason::NotAuthentic)?;
+        let is_newest = self.window().accept(header.counter)?;
+        self.opened.fetch_add(1, Ordering::Relaxed);
+        Ok(Opened { flags: header.flags, content, is_newest })
+    }
+
+    /// How many records have been opened.
+    pub(crate) fn opened(&self) -> u64 {
+        self.opened.load(Ordering::Relaxed)
+    }
+
+    #[expect(clippy::disallowed_types, reason = "see the import")]
+    fn window(&self) -> std::sync::MutexGuard<'_, ReplayWindow> {
+        self.window.lock().expect("no code panics while it holds the window")
+    }
+}
+
+/// Which side of a handshake this node was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Initiator,
+    Responder,
+}
+
+/// Derives both halves of a session from a finished handshake.
+pub(crate) fn halves(split: &Split, role: Role, suite: Suite, remote: SessionIndex, rotate_at: u64) -> (Sealer, Opener) {
+    let to_responder = transport_key(&split.to_responder, suite, Direction::ToResponder, &split.hash);
+    let to_initiator = transport_key(&split.to_initiator, suite, Direction::ToInitiator, &split.hash);
+    let (send, receive) = match role {
+        Role::Initiator => (to_responder, to_initiator),
+        Role::Responder => (to_initiator, to_responder),
+    };
+    let sealer = Sealer { key: AeadKey::new(suite, &send), remote, next: AtomicU64::new(0), rotate_at };
+    let window = ReplayWindow::new().into();
+    (sealer, Opener { key: AeadKey::new(suite, &receive), window, opened: AtomicU64::new(0) })
+}
+
+#[derive(Clone, Copy)]
+#[repr(u8)]
+enum Direction {
+    ToResponder = 1,
+    ToInitiator = 2,
+}
+
+/// Key per direction = keyed BLAKE2s-256(split key; label ‖ suite ‖ direction ‖ handshake hash).
+fn transport_key(split: &[u8; 32], suite: Suite, direction: Direction, hash: &[u8; 32]) -> Zeroizing<[u8; 32]> {
+    Zeroizing::new(labelled_key(split, &[KEY_LABEL, &[suite as u8, direction as u8], hash]))
+}
+
+const _: () = assert!(RECORD_TAG_LEN == 16, "both suites have 16-byte tags");
+
+#[cfg(test)]
+#[path = "../../tests/unit/session.rs"]
+mod tests;
