@@ -1,0 +1,24 @@
+//! The documents of the local API. Plain values: what they mean for the daemon is the daemon's business.
+
+mod dns;
+mod error;
+mod event;
+mod invite;
+mod member;
+mod network;
+mod schema;
+mod status;
+
+pub use dns::{DnsAdd, DnsAdded, DnsAnswer, DnsList, DnsQuery, DnsRecord, DnsRemove, DnsRemoved, DnsReply};
+pub use error::{ApiError, ErrorCode, ErrorDocument};
+pub use event::{Event, Events, EventsQuery, Severity};
+pub use invite::{CreateInvite, InviteCreated, InviteRevoked, InviteState, InviteSummary, InviteText, Invites};
+pub use member::{
+    Block, BlockEntry, Blocked, Blocks, CertificateChain, CertificateView, Ping, PingReply, Revoke, Revoked, Unblocked,
+};
+pub use network::{CreateNetwork, Down, InNetwork, Join, Joined, Left, NetworkCreated};
+pub use schema::SchemaVersion;
+pub use status::{
+    Attention, ControlStatus, DaemonState, DataStatus, DnsStatus, Health, HomeRelay, NetworkStatus, PathKind,
+    PathStatus, PeerInNetwork, PeerStatus, Peers, Right, SessionStatus, Status,
+};

@@ -1,0 +1,45 @@
+//! The API's description, made from the very functions that serve it.
+
+use utoipa::OpenApi;
+
+use super::{handlers, stream};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Holloway local API", description = "One daemon, its networks and their members."),
+    paths(
+        stream::stream,
+        handlers::status,
+        handlers::peers,
+        handlers::events,
+        handlers::create_network,
+        handlers::leave,
+        handlers::create_invite,
+        handlers::invites,
+        handlers::revoke_invite,
+        handlers::revoke,
+        handlers::block,
+        handlers::unblock,
+        handlers::blocks,
+        handlers::own_certificate,
+        handlers::certificate,
+        handlers::dns_list,
+        handlers::dns_add,
+        handlers::dns_remove,
+        handlers::dns_query,
+        handlers::ping,
+        handlers::down,
+        handlers::join,
+        handlers::openapi,
+        handlers::healthz,
+        handlers::readyz,
+        handlers::metrics,
+    )
+)]
+struct Description;
+
+/// The OpenAPI document that is served at `/api/v1/openapi.json`.
+#[must_use]
+pub fn openapi_json() -> String {
+    Description::openapi().to_json().expect("a description made of strings is JSON")
+}

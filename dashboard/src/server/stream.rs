@@ -1,0 +1,65 @@
+//! Server-sent events: everything that happens from now on, to callers that keep up.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Extension, State};
+use axum::response::Sse;
+use axum::response::sse::{Event as Message, KeepAlive};
+use futures::Stream;
+use futures::stream::unfold;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, watch};
+
+use super::connections::{Busy, Connection};
+use super::handlers::Shared;
+use crate::api::Event;
+
+/// Often enough that a client which waits three times as long may call the stream dead.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// One subscriber.
+struct Subscriber {
+    events: broadcast::Receiver<Event>,
+    stopping: watch::Receiver<bool>,
+    /// A stream is no idle connection, however quiet.
+    _busy: Busy,
+}
+
+/// Events from now on: messages `event` with an event as data, and `missed` with the number of events lost to a
+/// subscriber that fell behind.
+#[utoipa::path(get, path = "/api/v1/stream", responses((status = 200, body = Event, content_type = "text/event-stream")))]
+pub(super) async fn stream(
+    State(shared): State<Shared>,
+    Extension(connection): Extension<Arc<Connection>>,
+) -> Sse<impl Stream<Item = Result<Message, Infallible>>> {
+    let subscriber =
+        Subscriber { events: shared.daemon.subscribe(), stopping: shared.stopping, _busy: connection.busy() };
+    let messages = unfold(subscriber, |mut subscriber| async move {
+        let message = subscriber.next().await?;
+        Some((Ok(message), subscriber))
+    });
+    Sse::new(messages).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+}
+
+impl Subscriber {
+    /// The next message, or `None` when the daemon stops.
+    async fn next(&mut self) -> Option<Message> {
+        tokio::select! {
+            received = self.events.recv() => match received {
+                Ok(event) => Some(message(&event)),
+                Err(RecvError::Lagged(missed)) => {
+                    Some(Message::default().event("missed").data(missed.to_string()))
+                }
+                Err(RecvError::Closed) => None,
+            },
+            _ = self.stopping.wait_for(|stopping| *stopping) => None,
+        }
+    }
+}
+
+fn message(event: &Event) -> Message {
+    let json = serde_json::to_string(event).expect("an event is strings and numbers");
+    Message::default().event("event").id(event.id.to_string()).data(json)
+}
