@@ -1,0 +1,95 @@
+use holloway_control::{Channel, Command, DialAddr, Event, Transport};
+
+use crate::world::{Node, connect, exchange, join};
+
+#[tokio::test]
+async fn a_dial_that_finds_nobody_fails_once_and_says_where() {
+    let mut dialer = Node::start(1, Transport::Tcp).await;
+    let gone = Node::start(2, Transport::Tcp).await;
+    let (id, address) = (gone.id, gone.address);
+    gone.handle.shutdown().await;
+    dialer.tell(Command::Dial { node: Some(id), addresses: vec![address] });
+    let Event::DialFailed { node, reason } = dialer.next().await else { panic!("no failure") };
+    assert_eq!(node, Some(id));
+    assert!(reason.contains(&address.address.to_string()) && reason.contains("refused"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_dial_that_finds_another_node_fails() {
+    let mut dialer = Node::start(1, Transport::Quic).await;
+    let other = Node::start(2, Transport::Quic).await;
+    let expected = Node::start(3, Transport::Quic).await;
+    dialer.tell(Command::Dial { node: Some(expected.id), addresses: vec![other.address] });
+    let Event::DialFailed { node, reason } = dialer.next().await else { panic!("no failure") };
+    assert_eq!(node, Some(expected.id));
+    assert!(reason.contains("another node") || !reason.is_empty(), "{reason}");
+}
+
+#[tokio::test]
+async fn a_dial_without_addresses_fails() {
+    let mut dialer = Node::start(1, Transport::Tcp).await;
+    dialer.tell(Command::Dial { node: None, addresses: Vec::new() });
+    assert!(matches!(dialer.next().await, Event::DialFailed { node: None, .. }));
+}
+
+#[tokio::test]
+async fn whoever_answers_is_found_when_nobody_in_particular_is_expected() {
+    let mut dialer = Node::start(1, Transport::Tcp).await;
+    let gone = Node::start(2, Transport::Tcp).await;
+    let dead = gone.address;
+    gone.handle.shutdown().await;
+    let mut other = Node::start(3, Transport::Tcp).await;
+    dialer.tell(Command::Dial { node: None, addresses: vec![dead, other.address] });
+    dialer.connected(other.id).await;
+    other.connected(dialer.id).await;
+    exchange(&mut dialer, &mut other, Channel::Hello).await;
+    assert!(!dialer.has_seen(|event| matches!(event, Event::DialFailed { .. })));
+}
+
+#[tokio::test]
+async fn a_node_is_reached_at_the_one_address_of_several_that_is_right() {
+    let mut dialer = Node::start(1, Transport::Tcp).await;
+    let mut other = Node::start(2, Transport::Tcp).await;
+    let nobody = DialAddr::quic("127.0.0.1:9".parse().unwrap());
+    dialer.tell(Command::Dial { node: Some(other.id), addresses: vec![nobody, other.address] });
+    dialer.connected(other.id).await;
+    other.connected(dialer.id).await;
+}
+
+async fn restarted(transport: Transport) {
+    let mut constant = Node::start(1, transport).await;
+    let mut node = Node::start(2, transport).await;
+    join(&mut node, &mut constant).await;
+    node.handle.shutdown().await;
+    constant.disconnected(node.id).await;
+    let mut node = Node::start(2, transport).await;
+    constant.dial(&node);
+    constant.connected(node.id).await;
+    node.connected(constant.id).await;
+    node.admit(&constant);
+    constant.opened(node.id).await;
+    node.opened(constant.id).await;
+    exchange(&mut node, &mut constant, Channel::Sync).await;
+    exchange(&mut constant, &mut node, Channel::Sync).await;
+}
+
+#[tokio::test]
+async fn over_tcp_a_node_that_restarts_with_its_identity_is_reached_again() {
+    restarted(Transport::Tcp).await;
+}
+
+#[tokio::test]
+async fn over_quic_a_node_that_restarts_with_its_identity_is_reached_again() {
+    restarted(Transport::Quic).await;
+}
+
+#[tokio::test]
+async fn a_dial_to_a_connected_node_changes_nothing() {
+    let mut dialer = Node::start(1, Transport::Tcp).await;
+    let mut other = Node::start(2, Transport::Tcp).await;
+    connect(&mut dialer, &mut other).await;
+    dialer.dial(&other);
+    exchange(&mut dialer, &mut other, Channel::Hello).await;
+    let is_news = |event: &Event| matches!(event, Event::Connected { .. } | Event::DialFailed { .. });
+    assert!(!dialer.has_seen(is_news) && !other.has_seen(is_news));
+}
