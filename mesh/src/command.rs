@@ -65,6 +65,7 @@ pub enum Command {
 }
 
 /// What a command came to.
+#[expect(clippy::large_enum_variant, reason = "replies are few and moved once")]
 #[derive(Clone, PartialEq, Eq)]
 pub enum Reply {
     /// The invite, and the token to hand over.
@@ -118,6 +119,18 @@ pub enum CommandError {
     /// The ledger is full.
     #[error("there are too many invites; withdraw some or let them expire")]
     TooManyInvites,
+    /// More addresses than an invite carries.
+    #[error("an invite carries at most {0} addresses")]
+    TooManyAddresses(usize),
+    /// An invite that nobody could read.
+    #[error("the invite would be too long")]
+    InviteTooLong,
+    /// More groups than a certificate carries.
+    #[error("a member has at most {0} groups")]
+    TooManyGroups(usize),
+    /// Not the name of a group.
+    #[error("{0:?} cannot name a group: 1 to 32 of the characters a-z, 0-9 and -")]
+    GroupName(String),
     /// The name belongs to a member.
     #[error("a member already has the name {0}")]
     NameTaken(Label),
@@ -127,6 +140,9 @@ pub enum CommandError {
     /// Too many or too long records.
     #[error("the records of one host are limited to {0}")]
     TooManyRecords(usize),
+    /// A record, or all of them together, longer than a publication carries.
+    #[error("a record, or all records of this host together, are too long")]
+    RecordsTooLong,
     /// The record is not published.
     #[error("this record is not published here")]
     UnknownRecord,

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use holloway_wire::{
-    ControlAddr, Hello, HelloReply, Instant, NodeId, Now, PROTOCOL_VERSION, Publication, PublicationId, PunchCall,
+    ControlAddr, Digest, Domain, Hello, HelloReply, Instant, NodeId, Now, PROTOCOL_VERSION, Publication, PublicationId, PunchCall,
     SYNC_IDS_MAX, Signed, SyncReply, SyncRequest, is_dialable, is_supported_version,
 };
 
@@ -33,6 +33,8 @@ const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 const COMPARE_EVERY: Duration = Duration::from_secs(60);
 /// A comparison that gets no answer by then may be begun anew.
 const COMPARE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time between two comparisons with one neighbour, however much it says that we cannot place.
+const COMPARE_PAUSE: Duration = Duration::from_secs(1);
 /// Publications asked for at once: 60 KiB of certificates.
 const FETCH_MAX: usize = 128;
 /// News from a comparison that is gossiped on; a first comparison with hundreds is not news to anyone else.
@@ -50,7 +52,6 @@ pub(crate) struct Context<'a> {
     pub(crate) own: &'a Hello,
     pub(crate) node: NodeId,
     pub(crate) max_clock_skew: Duration,
-    pub(crate) rng: &'a mut dyn SecureRng,
     pub(crate) now: Now,
 }
 
@@ -73,13 +74,23 @@ struct Neighbour {
     outbound: bool,
     admitted: bool,
     compare_at: Instant,
+    compared: Option<Instant>,
     missing: VecDeque<PublicationId>,
     calls: (Instant, u32),
+}
+
+impl Neighbour {
+    /// Moves the next comparison up, though never right after the last.
+    fn compare_soon(&mut self, now: Instant) {
+        let at = self.compared.map_or(now, |compared| now.max(compared + COMPARE_PAUSE));
+        self.compare_at = self.compare_at.min(at);
+    }
 }
 
 struct Dial {
     next: Instant,
     backoff: Duration,
+    is_under_way: bool,
 }
 
 enum Purpose {
@@ -142,6 +153,7 @@ impl Neighbours {
             outbound,
             admitted: false,
             compare_at: context.now.monotonic,
+            compared: None,
             missing: VecDeque::new(),
             calls: (context.now.monotonic, 0),
         };
@@ -152,20 +164,23 @@ impl Neighbours {
     }
 
     pub(crate) fn handle_disconnected(&mut self, node: &NodeId, now: Instant) {
-        if self.connected.remove(node).is_some_and(|neighbour| neighbour.admitted) {
+        let was_admitted = self.connected.remove(node).is_some_and(|neighbour| neighbour.admitted);
+        if was_admitted {
             self.outputs.push_back(NeighbourOutput::Lost);
         }
-        self.dials.insert(*node, Dial { next: now + FIRST_BACKOFF, backoff: FIRST_BACKOFF });
-        self.dial_at = Some(now + FIRST_BACKOFF);
+        let backoff = match self.dials.get(node) {
+            Some(dial) if !was_admitted => (dial.backoff * 2).min(BACKOFF_MAX),
+            Some(_) | None => FIRST_BACKOFF,
+        };
+        self.dials.insert(*node, Dial { next: now + backoff, backoff, is_under_way: false });
+        self.dial_at = Some(self.dial_at.map_or(now + backoff, |at| at.min(now + backoff)));
     }
 
     /// Someone shows us its membership.
     pub(crate) fn handle_hello(&mut self, token: ResponseToken, from: NodeId, body: &[u8], context: &mut Context<'_>) {
-        let reply = match self.weigh_hello(&from, Hello::decode(body).ok(), context) {
-            Ok(hello) => {
-                self.admit(from, hello, context);
-                HelloReply::Welcome(context.own.clone())
-            }
+        let hello = self.weigh_hello(&from, Hello::decode(body).ok(), context);
+        let reply = match hello.and_then(|hello| self.admit(from, hello, context)) {
+            Ok(()) => HelloReply::Welcome(context.own.clone()),
             Err(reason) => HelloReply::Refused { reason },
         };
         self.control(ControlCommand::Respond { token, body: reply.encode() });
@@ -196,39 +211,45 @@ impl Neighbours {
         Ok(hello)
     }
 
-    fn admit(&mut self, node: NodeId, hello: Hello, context: &mut Context<'_>) {
+    /// Takes in a member's chain and admits it, if the roster has room for it.
+    fn admit(&mut self, node: NodeId, hello: Hello, context: &mut Context<'_>) -> Result<(), String> {
         let certificates = hello.chain.into_iter().rev().map(Publication::Certificate).collect();
         context.roster.offer_all(certificates, context.now);
+        if context.roster.member(&node).is_none() {
+            return Err("not a member".into());
+        }
         self.dials.remove(&node);
         self.hints.remove(&node);
         self.control(ControlCommand::Admit { node });
         let Some(neighbour) = self.connected.get_mut(&node) else {
-            return;
+            return Ok(());
         };
         let outbound = neighbour.outbound;
         if !std::mem::replace(&mut neighbour.admitted, true) {
             self.outputs.push_back(NeighbourOutput::Admitted { node, outbound });
         }
         self.compare(&node, context);
+        Ok(())
     }
 
     /// Compares holdings with a neighbour at its next turn, which is now.
     pub(crate) fn compare_soon(&mut self, node: &NodeId, now: Instant) {
         if let Some(neighbour) = self.connected.get_mut(node) {
-            neighbour.compare_at = neighbour.compare_at.min(now);
+            neighbour.compare_soon(now);
         }
     }
 
     /// Compares holdings with every neighbour at the next turn.
     pub(crate) fn compare_all_soon(&mut self, now: Instant) {
         for neighbour in self.connected.values_mut() {
-            neighbour.compare_at = neighbour.compare_at.min(now);
+            neighbour.compare_soon(now);
         }
     }
 
     fn compare(&mut self, node: &NodeId, context: &Context<'_>) {
         if let Some(neighbour) = self.connected.get_mut(node) {
             neighbour.compare_at = context.now.monotonic + COMPARE_TIMEOUT;
+            neighbour.compared = Some(context.now.monotonic);
             let digests = context.roster.index().digests();
             self.request(*node, Channel::Sync, Purpose::Compare, SyncRequest::Compare { digests }.encode());
         }
@@ -265,10 +286,12 @@ impl Neighbours {
             return;
         };
         match HelloReply::decode(body) {
-            Ok(HelloReply::Welcome(hello)) => match self.weigh_hello(&node, Some(hello), context) {
-                Ok(hello) => self.admit(node, hello, context),
-                Err(_) => self.control(ControlCommand::Expel { node }),
-            },
+            Ok(HelloReply::Welcome(hello)) => {
+                let hello = self.weigh_hello(&node, Some(hello), context);
+                if hello.and_then(|hello| self.admit(node, hello, context)).is_err() {
+                    self.control(ControlCommand::Expel { node });
+                }
+            }
             Ok(HelloReply::Refused { reason }) => {
                 self.outputs.push_back(NeighbourOutput::RefusedBy { node, reason });
                 self.control(ControlCommand::Expel { node });
@@ -311,11 +334,18 @@ impl Neighbours {
         let news: Vec<&Publication> =
             results.iter().filter(|(_, result)| *result == Ok(Accepted::New)).map(|(item, _)| item).collect();
         if news.len() <= RELAYED_MAX {
-            for item in news {
+            for item in &news {
                 self.control(ControlCommand::Publish { body: item.encode() });
             }
         }
+        let has_learned = !news.is_empty();
         self.fetch(node, context);
+        if let Some(neighbour) = self.connected.get_mut(node).filter(|neighbour| has_learned && neighbour.missing.is_empty())
+            && neighbour.compare_at > context.now.monotonic + COMPARE_TIMEOUT
+        {
+            // There may be more than one answer could name.
+            neighbour.compare_soon(context.now.monotonic);
+        }
     }
 
     /// Someone passed on a message to everyone.
@@ -348,10 +378,11 @@ impl Neighbours {
 
     /// A dial failed; the next comes later.
     pub(crate) fn handle_dial_failed(&mut self, node: &NodeId, rng: &mut dyn SecureRng, now: Instant) {
-        let dial = self.dials.entry(*node).or_insert(Dial { next: now, backoff: FIRST_BACKOFF });
+        let dial = self.dials.entry(*node).or_insert(Dial { next: now, backoff: FIRST_BACKOFF, is_under_way: false });
         let jitter = Duration::from_millis(u64::from(random_bytes::<1>(rng)[0]) * 2);
         dial.next = now + dial.backoff + jitter;
         dial.backoff = (dial.backoff * 2).min(BACKOFF_MAX);
+        dial.is_under_way = false;
         self.dial_at = Some(self.dial_at.map_or(dial.next, |at| at.min(dial.next)));
     }
 
@@ -391,15 +422,17 @@ impl Neighbours {
     /// Dials members until there are enough neighbours.
     fn dial(&mut self, context: &mut Context<'_>) {
         let now = context.now.monotonic;
-        let mut room = DIALLED.saturating_sub(self.connected.len());
+        let under_way = self.dials.values().filter(|dial| dial.is_under_way && dial.next > now).count();
+        let mut room = DIALLED.saturating_sub(self.connected.len() + under_way);
         for (node, addresses) in self.dialable(context) {
             let waits = self.dials.get(&node).is_some_and(|dial| dial.next > now);
             if room == 0 || waits {
                 continue;
             }
             room -= 1;
-            let dial = self.dials.entry(node).or_insert(Dial { next: now, backoff: FIRST_BACKOFF });
+            let dial = self.dials.entry(node).or_insert(Dial { next: now, backoff: FIRST_BACKOFF, is_under_way: true });
             dial.next = now + DIAL_TIMEOUT;
+            dial.is_under_way = true;
             self.control(ControlCommand::Dial { node, addresses });
         }
         let connected = &self.connected;
@@ -419,6 +452,10 @@ impl Neighbours {
         let is_candidate = |node: &NodeId| {
             *node != context.node && !self.connected.contains_key(node) && !context.roster.is_blocked(node)
         };
+        // Every node has an order of its own, so that not all dial the same few.
+        let turn = |node: &NodeId| Digest::of(Domain::Record, &[context.node.as_bytes(), node.as_bytes()]);
+        let mut announced: Vec<(NodeId, Vec<ControlAddr>)> = announced.collect();
+        announced.sort_by_cached_key(|(node, _)| turn(node));
         hinted.chain(announced).filter(|(node, _)| is_candidate(node)).collect()
     }
 

@@ -45,6 +45,7 @@ pub(crate) struct Initiator(HandshakeState);
 
 impl Initiator {
     /// Writes message 1.
+    #[expect(clippy::needless_pass_by_value, reason = "an ephemeral key is used up and wiped")]
     pub(crate) fn start(
         local: &StaticSecret,
         remote: &StaticPublicKey,
@@ -52,16 +53,16 @@ impl Initiator {
         ephemeral: Ephemeral,
         payload: &[u8],
     ) -> Result<(Self, Vec<u8>), HandshakeFailed> {
-        let mut state = builder(local, prologue, ephemeral)?.remote_public_key(remote.as_bytes())?.build_initiator()?;
+        let mut state = builder(local, prologue, &ephemeral)?.remote_public_key(remote.as_bytes())?.build_initiator()?;
         let message = write(&mut state, payload)?;
         Ok((Self(state), message))
     }
 
     /// Reads message 2: its payload, and the keys. A message that is not the answer leaves the state as it was.
-    pub(crate) fn finish(mut self, message: &[u8]) -> Result<(Vec<u8>, Split), (Self, HandshakeFailed)> {
+    pub(crate) fn finish(mut self: Box<Self>, message: &[u8]) -> Result<(Vec<u8>, Split), Box<Self>> {
         match read(&mut self.0, message) {
             Ok(payload) => Ok((payload, split(self.0))),
-            Err(failed) => Err((self, failed)),
+            Err(_) => Err(self),
         }
     }
 }
@@ -75,13 +76,14 @@ pub(crate) struct Responder {
 
 impl Responder {
     /// Reads message 1.
+    #[expect(clippy::needless_pass_by_value, reason = "an ephemeral key is used up and wiped")]
     pub(crate) fn read(
         local: &StaticSecret,
         prologue: &[u8],
         ephemeral: Ephemeral,
         message: &[u8],
     ) -> Result<Self, HandshakeFailed> {
-        let mut state = builder(local, prologue, ephemeral)?.build_responder()?;
+        let mut state = builder(local, prologue, &ephemeral)?.build_responder()?;
         let payload = read(&mut state, message)?;
         let remote = state.get_remote_static().and_then(|key| key.try_into().ok()).ok_or(HandshakeFailed)?;
         Ok(Self { state, remote: StaticPublicKey(remote), payload })
@@ -107,7 +109,7 @@ impl Responder {
 fn builder<'a>(
     local: &'a StaticSecret,
     prologue: &'a [u8],
-    ephemeral: Ephemeral,
+    ephemeral: &Ephemeral,
 ) -> Result<Builder<'a>, HandshakeFailed> {
     let params: NoiseParams = PROTOCOL.parse()?;
     Ok(Builder::with_resolver(params, Box::new(Resolver(Zeroizing::new(ephemeral.0))))

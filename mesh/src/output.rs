@@ -9,6 +9,7 @@ use crate::invite::Invite;
 use crate::tunnel::{Opener, Sealer};
 
 /// What a node wants done. Drain [`crate::Node::poll_output`] after every input.
+#[expect(clippy::large_enum_variant, reason = "outputs are moved once, and events are rare among them")]
 pub enum Output {
     /// Send a datagram.
     Transmit {
@@ -254,6 +255,12 @@ pub enum ControlEvent {
         /// Whether we dialled.
         outbound: bool,
     },
+    /// Both sides have admitted each other: members' conversations are possible now. Comes again when the other side
+    /// has restarted.
+    Opened {
+        /// The member.
+        node: NodeId,
+    },
     /// The last connection with a node is gone.
     Disconnected {
         /// The node.
@@ -324,6 +331,7 @@ pub struct LocalAddrs {
 }
 
 /// What happened, for operators and other parts of the program.
+#[expect(clippy::large_enum_variant, reason = "events are few and moved once")]
 pub enum Event {
     /// A command is done.
     CommandDone {

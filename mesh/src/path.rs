@@ -77,6 +77,8 @@ pub(crate) struct PathAgent {
     silent_probes: u32,
     probe_at: Option<Instant>,
     given_up: bool,
+    /// The deadline under which the parent has filed this agent.
+    pub(crate) filed: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -122,7 +124,9 @@ impl PathAgent {
             }
         }
         let current = self.current;
-        self.candidates.retain(|endpoint, candidate| candidate.announced || Some(*endpoint) == current);
+        self.candidates.retain(|endpoint, candidate| {
+            candidate.announced || candidate.kind != CandidateKind::Announced || Some(*endpoint) == current
+        });
     }
 
     /// Takes endpoints that the peer named in a call.
@@ -170,13 +174,13 @@ impl PathAgent {
 
     /// The peer was authentic at a source, and it was its newest word: this is where it is. Says whether that changed
     /// the path.
-    pub(crate) fn handle_newest(&mut self, from: Endpoint, now: Instant) -> bool {
-        self.handle_heard(from, now);
+    pub(crate) fn handle_newest(&mut self, from: Endpoint) -> bool {
+        self.handle_heard(from);
         self.switch(from)
     }
 
     /// The peer was authentic at a source.
-    pub(crate) fn handle_heard(&mut self, from: Endpoint, _now: Instant) {
+    pub(crate) fn handle_heard(&mut self, from: Endpoint) {
         self.unanswered_since = None;
         self.silent_probes = 0;
         self.probe_at = None;
@@ -189,6 +193,11 @@ impl PathAgent {
 
     fn switch(&mut self, to: Endpoint) -> bool {
         self.current.replace(to) != Some(to)
+    }
+
+    /// Whether the endpoint in use has answered as long as it was asked.
+    pub(crate) const fn is_live(&self) -> bool {
+        self.current.is_some() && !self.given_up
     }
 
     /// Data was sent over the path.
@@ -228,7 +237,7 @@ impl PathAgent {
             return false;
         };
         let rtt = now.since(probe.sent);
-        self.handle_heard(from, now);
+        self.handle_heard(from);
         let before = self.rtt();
         self.note_rtt(probe.endpoint, rtt);
         let is_faster = match before {
@@ -268,6 +277,8 @@ impl PathAgent {
     fn give_up(&mut self, now: Instant) -> Vec<PathOutput> {
         self.probe_at = None;
         self.given_up = true;
+        self.unanswered_since = None;
+        self.silent_probes = 0;
         if let Some(candidate) = self.current.and_then(|current| self.candidates.get_mut(&current)) {
             candidate.result = CandidateResult::Silent;
         }

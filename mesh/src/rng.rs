@@ -1,9 +1,9 @@
 use rand_core::CryptoRng;
 
 /// Secure randomness, handed in from outside: the operating system's in the daemon, a seeded one in simulation.
-pub trait SecureRng: CryptoRng + Send {}
+pub trait SecureRng: CryptoRng + Send + Sync {}
 
-impl<R: CryptoRng + Send> SecureRng for R {}
+impl<R: CryptoRng + Send + Sync> SecureRng for R {}
 
 /// Draws `N` random bytes.
 pub(crate) fn random_bytes<const N: usize>(rng: &mut dyn SecureRng) -> [u8; N] {

@@ -1,2 +1,19 @@
-//! placeholder
-fn main() {}
+//! The program `holloway`: daemon and command line.
+
+mod addresses;
+mod cli;
+mod clock;
+mod daemon;
+mod demo;
+mod doctor;
+mod lane;
+mod names;
+mod random;
+mod routes;
+mod service;
+mod store;
+mod tun;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

@@ -4,5 +4,11 @@
 //! `holloway demo`. This part knows none of the product's crates and no protocol: it drives `ip`,
 //! `nft` and whatever binary it is given.
 
+//!
+//! Feature `world`: a deterministic world that drives the pure cores through virtual time. This part
+//! knows no socket, no file, no task and no real clock.
+
 #[cfg(feature = "lab")]
 pub mod lab;
+#[cfg(feature = "world")]
+pub mod world;

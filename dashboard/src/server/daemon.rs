@@ -62,5 +62,5 @@ pub trait Daemon: Send + Sync + 'static {
     /// Whether the daemon lives and serves.
     fn health(&self) -> Health;
     /// Counters in the Prometheus text format.
-    fn metrics(&self) -> String;
+    async fn metrics(&self) -> String;
 }

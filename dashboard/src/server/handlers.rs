@@ -220,7 +220,7 @@ pub(super) async fn readyz(State(shared): State<Shared>) -> Response {
 #[utoipa::path(get, path = "/metrics", responses((status = 200, body = String, content_type = "text/plain")))]
 pub(super) async fn metrics(State(shared): State<Shared>) -> Response {
     let form = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    (form, shared.daemon.metrics()).into_response()
+    (form, shared.daemon.metrics().await).into_response()
 }
 
 /// There is nothing at this path.

@@ -343,7 +343,7 @@ impl Daemon for ExampleDaemon {
         Health { schema: SchemaVersion, live: true, ready: false, reasons: vec!["no network".into()] }
     }
 
-    fn metrics(&self) -> String {
+    async fn metrics(&self) -> String {
         "holloway_peers 1\n".into()
     }
 }

@@ -6,6 +6,7 @@ use holloway_wire::{
     MembershipCertificate, NetworkId, NodeId, Now, RedeemRequest, Refusal, Rights, UnixTime, Validity,
 };
 
+use crate::command::CommandError;
 use crate::rng::SecureRng;
 use crate::roster::Roster;
 
@@ -61,6 +62,8 @@ pub(crate) enum Redemption {
     Grant(Box<Granted>),
     /// The same key asks again: the answer is what it was.
     Again,
+    /// The same key asks again before the disk has the first answer.
+    Writing(InviteId),
     /// Refused.
     Refused(Refusal),
 }
@@ -72,11 +75,23 @@ pub(crate) struct Granted {
     pub(crate) certificate: MembershipCertificate,
 }
 
+/// What an invite is becoming while the disk writes it.
+enum Writing {
+    Spent { owner: NodeId, label: Label },
+    Withdrawn,
+}
+
+/// What a good request asks for.
+enum Judged {
+    Grant(Invite),
+    Again,
+    Writing,
+}
+
 /// Hands out invites and redeems them.
 pub(crate) struct Issuer {
     ledger: BTreeMap<InviteId, Invite>,
-    /// Invites that are spent in memory while the disk writes it.
-    writing: BTreeMap<InviteId, NodeId>,
+    writing: BTreeMap<InviteId, Writing>,
     max_clock_skew: Duration,
 }
 
@@ -94,7 +109,7 @@ impl Issuer {
         key: &IdentityKey,
         rng: &mut dyn SecureRng,
         now: Now,
-    ) -> (Invite, InviteToken) {
+    ) -> Result<(Invite, InviteToken), CommandError> {
         let secret = InviteSecret::generate(rng);
         let expires = now.unix + wanted.lifetime;
         let invite = Invite {
@@ -116,7 +131,8 @@ impl Issuer {
             expires,
             rights: wanted.rights,
         };
-        (invite, InviteToken::sign(body, key))
+        let token = InviteToken::try_sign(body, key).map_err(|_| CommandError::InviteTooLong)?;
+        Ok((invite, token))
     }
 
     /// Whether a further invite fits, after forgetting what lapsed.
@@ -142,11 +158,15 @@ impl Issuer {
         self.ledger.values()
     }
 
-    /// What an unspent invite becomes when it is withdrawn.
-    pub(crate) fn withdrawn(&self, id: &InviteId) -> Option<Invite> {
+    /// Takes back an unspent invite: from here on nobody redeems it. It counts once the caller has written it down
+    /// and called [`Issuer::record`].
+    pub(crate) fn withdraw(&mut self, id: &InviteId) -> Option<Invite> {
         let invite = self.ledger.get(id)?;
-        let is_open = invite.state == InviteState::Unspent && !self.writing.contains_key(id);
-        is_open.then(|| Invite { state: InviteState::Withdrawn, ..invite.clone() })
+        if invite.state != InviteState::Unspent || self.writing.contains_key(id) {
+            return None;
+        }
+        self.writing.insert(*id, Writing::Withdrawn);
+        Some(Invite { state: InviteState::Withdrawn, ..invite.clone() })
     }
 
     /// Judges a request for redemption. Changes nothing durable.
@@ -160,8 +180,9 @@ impl Issuer {
         now: Now,
     ) -> Redemption {
         match self.judge(asker, request, network, roster, now) {
-            Ok(Some(invite)) => self.grant(invite, asker, request, key, network, roster, now),
-            Ok(None) => Redemption::Again,
+            Ok(Judged::Grant(invite)) => self.grant(invite, asker, request, key, network, roster, now),
+            Ok(Judged::Again) => Redemption::Again,
+            Ok(Judged::Writing) => Redemption::Writing(request.secret.id()),
             Err(refusal) => Redemption::Refused(refusal),
         }
     }
@@ -173,20 +194,23 @@ impl Issuer {
         network: &NetworkId,
         roster: &Roster,
         now: Now,
-    ) -> Result<Option<Invite>, Refusal> {
+    ) -> Result<Judged, Refusal> {
         let invite = self.ledger.get(&request.secret.id()).ok_or(Refusal::Unknown)?;
         let binding = &request.binding;
         if binding.value().subject != *asker || !binding.verify(network) {
             return Err(Refusal::Malformed);
         }
         match invite.state {
-            InviteState::Spent(owner) if owner == *asker => return Ok(None),
+            InviteState::Spent(owner) if owner == *asker => return Ok(Judged::Again),
             InviteState::Spent(_) => return Err(Refusal::Spent),
             InviteState::Withdrawn => return Err(Refusal::Withdrawn),
             InviteState::Unspent => {}
         }
-        if self.writing.get(&invite.id).is_some_and(|owner| owner != asker) {
-            return Err(Refusal::Spent);
+        match self.writing.get(&invite.id) {
+            Some(Writing::Spent { owner, .. }) if owner == asker => return Ok(Judged::Writing),
+            Some(Writing::Spent { .. }) => return Err(Refusal::Spent),
+            Some(Writing::Withdrawn) => return Err(Refusal::Withdrawn),
+            None => {}
         }
         if invite.expires <= now.unix {
             return Err(Refusal::Expired);
@@ -197,7 +221,16 @@ impl Issuer {
         if roster.is_revoked(asker) {
             return Err(Refusal::Revoked);
         }
-        Ok(Some(invite.clone()))
+        Ok(Judged::Grant(invite.clone()))
+    }
+
+    /// Whether nobody has a name, nor is about to have it.
+    fn is_label_free(&self, label: &Label, asker: &NodeId, roster: &Roster) -> bool {
+        let is_promised = self.writing.values().any(|writing| match writing {
+            Writing::Spent { owner, label: promised } => owner != asker && promised == label,
+            Writing::Withdrawn => false,
+        });
+        !is_promised && roster.is_label_free(label, asker)
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of one decision, each from another owner")]
@@ -219,14 +252,14 @@ impl Issuer {
             return Redemption::Refused(Refusal::NotAnIssuer);
         }
         let label = invite.label.clone().unwrap_or_else(|| request.label.clone());
-        if !roster.is_label_free(&label, asker) {
+        if !self.is_label_free(&label, asker, roster) {
             return Redemption::Refused(Refusal::NameTaken);
         }
         let not_before = UnixTime::from_nanos(now.unix.as_nanos().saturating_sub(BACKDATED.as_nanos() as u64))
             .max(own.membership().validity.not_before);
         let membership = Membership {
             subject: *asker,
-            label,
+            label: label.clone(),
             rights: invite.rights,
             groups: invite.groups.clone(),
             validity: Validity {
@@ -238,7 +271,7 @@ impl Issuer {
         let Ok(certificate) = MembershipCertificate::issue(membership, request.binding.clone(), key, network) else {
             return Redemption::Refused(Refusal::Malformed);
         };
-        self.writing.insert(invite.id, *asker);
+        self.writing.insert(invite.id, Writing::Spent { owner: *asker, label });
         let invite = Invite { state: InviteState::Spent(*asker), ..invite };
         Redemption::Grant(Box::new(Granted { invite, certificate }))
     }

@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use holloway_wire::{
-    Digest, Domain, ENDPOINTS_MAX, Endpoint, EndpointAnnouncement, HOME_PEERS_MAX, Instant, NodeId, Now, Publication,
+    ControlAddr, Digest, Domain, ENDPOINTS_MAX, Endpoint, EndpointAnnouncement, HOME_PEERS_MAX, Instant, NodeId, Now, Publication,
     PunchCall, RecordKind, SessionControl, Signed, UnixTime, is_dialable,
 };
 
@@ -14,8 +14,8 @@ use crate::output::{ControlCommand, LocalAddrs};
 const SETTLE: Duration = Duration::from_millis(100);
 /// How long an announcement holds, and
 const LIFETIME: Duration = Duration::from_secs(24 * 3600);
-/// how often it is renewed without a change: a member may miss three.
-const RENEW: Duration = Duration::from_secs(6 * 3600);
+/// how often it is renewed without a change: records in the DHT are kept for an hour.
+const RENEW: Duration = Duration::from_secs(45 * 60);
 /// Members whose word about our own address is kept: the newest.
 const OBSERVERS_MAX: usize = 4;
 /// Home peers: members whom we keep a session with, so that they see our address and our NAT keeps its mapping.
@@ -44,12 +44,15 @@ impl Announcer {
         }
     }
 
-    pub(super) fn set_local(&mut self, local: LocalAddrs, now: Now) {
-        if self.local != local {
+    /// Takes the machine's addresses; says whether they changed.
+    pub(super) fn set_local(&mut self, local: LocalAddrs, now: Now) -> bool {
+        let has_changed = self.local != local;
+        if has_changed {
             self.local = local;
             self.observed.clear();
             self.announce_soon(now);
         }
+        has_changed
     }
 
     pub(super) fn announce_soon(&mut self, now: Now) {
@@ -126,6 +129,7 @@ impl Node {
         const GREETING: u64 = 0;
         let greeting = SessionControl::Ping { id: GREETING }.encode();
         self.device.send(node, RecordKind::Control, greeting, self.rng.as_mut(), now);
+        self.path_sent(node, now);
     }
 
     /// Whether a new neighbour becomes a home peer.
@@ -135,9 +139,8 @@ impl Node {
 
     fn announce(&mut self, now: Now) {
         self.announcer.due = Some(now.monotonic + RENEW);
-        self.announcer.sequence = now.unix.as_nanos().max(self.last_sequence() + 1);
-        let mut control = self.announcer.local.control.clone();
-        control.truncate(ENDPOINTS_MAX);
+        self.announcer.sequence = next_sequence(self.last_sequence(), now);
+        let control = self.announcer.local.control.iter().take(ENDPOINTS_MAX).map(one_spelling).collect();
         let mut home_peers = self.neighbours.admitted();
         home_peers.truncate(HOME_PEERS_MAX);
         let announcement = EndpointAnnouncement {
@@ -152,7 +155,7 @@ impl Node {
         let publication = Publication::Endpoints(signed);
         let key = record_key(&self.identity.network, &self.identity.node_id());
         self.outputs.push_back(super::Output::Control(ControlCommand::PutRecord { key, value: publication.encode() }));
-        self.publish(publication, now);
+        self.publish(&publication, now);
     }
 
     fn last_sequence(&self) -> u64 {
@@ -161,9 +164,9 @@ impl Node {
     }
 
     /// Takes a publication of our own in, and tells everyone.
-    pub(super) fn publish(&mut self, publication: Publication, now: Now) {
+    pub(super) fn publish(&mut self, publication: &Publication, now: Now) {
         let body = publication.encode();
-        match self.roster.offer(&publication, now) {
+        match self.roster.offer(publication, now) {
             Ok(_) => self.outputs.push_back(super::Output::Control(ControlCommand::Publish { body })),
             Err(reason) => tracing::warn!(%reason, "own publication does not hold"),
         }
@@ -187,12 +190,22 @@ impl Node {
     /// A peer calls us: we try as well.
     pub(super) fn called(&mut self, call: &Signed<PunchCall>, now: Now) {
         let PunchCall { from, at, endpoints, .. } = call.value();
-        if self.greatest_calls.get(from).is_some_and(|greatest| at <= greatest) || self.roster.member(from).is_none() {
+        let ahead = now.unix + self.settings.max_clock_skew;
+        let is_old = |greatest: &UnixTime| at <= greatest && *greatest <= ahead;
+        let is_stranger = self.roster.member(from).is_none() || self.roster.is_blocked(from);
+        if is_stranger || self.greatest_calls.get(from).is_some_and(is_old) {
             return;
         }
         self.greatest_calls.insert(*from, *at);
-        self.paths.entry(*from).or_default().add_called(endpoints);
-        self.device.renew(from, self.rng.as_mut(), now);
+        let is_live = self.has_live_session(from, now);
+        let agent = self.paths.entry(*from).or_default();
+        agent.add_called(endpoints);
+        if is_live {
+            let probes = agent.probe_all(now.monotonic);
+            self.path_outputs(from, probes, now);
+        } else {
+            self.device.renew(from, self.rng.as_mut(), now);
+        }
     }
 
     /// Looks for a peer's record in the DHT.
@@ -200,6 +213,24 @@ impl Node {
         let id = self.neighbours.next_request_id();
         let key = record_key(&self.identity.network, node);
         self.outputs.push_back(super::Output::Control(ControlCommand::FindRecord { id, key }));
+    }
+}
+
+/// The sequence of our next publication: the wall clock or one more than the last, unless our clock was far ahead when
+/// that was made. Nobody has taken it then.
+pub(super) fn next_sequence(last: u64, now: Now) -> u64 {
+    /// As far as others take a publication that is dated ahead (ARCHITECTURE §5 "Times and limits").
+    const AHEAD_MAX: Duration = Duration::from_secs(60);
+    let was_ahead = UnixTime::from_nanos(last) > now.unix + AHEAD_MAX;
+    if was_ahead { now.unix.as_nanos() } else { now.unix.as_nanos().max(last.saturating_add(1)) }
+}
+
+/// An address in the one spelling in which it travels.
+fn one_spelling(address: &ControlAddr) -> ControlAddr {
+    let canonical = Endpoint::udp(*address.socket_addr()).socket_addr();
+    match address {
+        ControlAddr::Tcp(_) => ControlAddr::Tcp(canonical),
+        ControlAddr::Quic(_) => ControlAddr::Quic(canonical),
     }
 }
 

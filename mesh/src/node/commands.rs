@@ -1,11 +1,12 @@
 use std::time::Duration;
 
 use holloway_wire::{
-    CertificateHash, InviteId, InviteToken, Label, NAME_RECORDS_MAX, NamePublication, NameRecord, NodeId, Now,
-    Publication, RecordKind, RedeemReply, Refusal, Revocation, Rights, SessionControl, Signed,
+    CertificateHash, GROUPS_MAX, InviteId, InviteToken, Label, Membership, MembershipCertificate, NAME_RECORDS_MAX, NamePublication, NameRecord, NodeId, Now,
+    Publication, RecordKind, Refusal, Revocation, Rights, SessionControl, Signed,
 };
 
 use super::Node;
+use super::announcing::next_sequence;
 use crate::command::{Command, CommandError, CommandId, Reply};
 use crate::invite::{CreateInvite, Granted, Invite};
 use crate::output::{ControlCommand, Event, Output, Persisted, ResponseToken, SecurityKind, Write};
@@ -13,14 +14,12 @@ use crate::pings::Ping;
 
 /// What must not be said before the disk has what it rests on.
 pub(super) enum Promise {
-    /// Nothing waits.
-    Nothing,
     /// A new invite.
     Invite { id: CommandId, invite: Invite, token: InviteToken },
     /// A withdrawn invite.
     Withdrawal { id: CommandId, invite: Invite },
     /// A new member.
-    Membership { token: ResponseToken, granted: Box<Granted> },
+    Membership { tokens: Vec<ResponseToken>, granted: Box<Granted> },
     /// A command that only waits for the disk.
     Command { id: CommandId, reply: Reply },
 }
@@ -70,14 +69,15 @@ impl Node {
         if !self.issuer.has_room(now) {
             return Err(CommandError::TooManyInvites);
         }
+        check_invite(&wanted)?;
         let network = (self.identity.network, &self.identity.network_label);
-        let (invite, token) = self.issuer.create(wanted, network, &self.identity.key, self.rng.as_mut(), now);
+        let (invite, token) = self.issuer.create(wanted, network, &self.identity.key, self.rng.as_mut(), now)?;
         self.persist(vec![Write::Invite(invite.clone())], Promise::Invite { id, invite, token });
         Ok(None)
     }
 
     fn withdraw(&mut self, id: CommandId, invite: &InviteId) -> Result<Option<Reply>, CommandError> {
-        let invite = self.issuer.withdrawn(invite).ok_or(CommandError::UnknownInvite)?;
+        let invite = self.issuer.withdraw(invite).ok_or(CommandError::UnknownInvite)?;
         self.persist(vec![Write::Invite(invite.clone())], Promise::Withdrawal { id, invite });
         Ok(None)
     }
@@ -92,7 +92,7 @@ impl Node {
             subject: node,
             revoker: self.identity.node_id(),
             at: now.unix,
-            kept: Vec::<CertificateHash>::new(),
+            kept: self.own_certificates_by(&node),
         };
         let signed = Signed::sign(revocation, &self.identity.key, &self.identity.network);
         let publication = Publication::Revocation(signed);
@@ -106,6 +106,12 @@ impl Node {
         let reply = Reply::Member { node, label: Some(label), also: fallen };
         self.persist(vec![Write::Publication(slot, bytes)], Promise::Command { id, reply });
         Ok(None)
+    }
+
+    /// What a node has issued in our own chain: who revokes an issuer above itself stays a member.
+    fn own_certificates_by(&self, issuer: &NodeId) -> Vec<CertificateHash> {
+        let own = self.own_chain();
+        own.iter().filter(|own| own.membership().issuer == *issuer).map(MembershipCertificate::hash).collect()
     }
 
     fn control_publish(&mut self, body: Vec<u8>) {
@@ -147,11 +153,14 @@ impl Node {
         let (mut records, before) =
             self.roster.names(&node).map_or((Vec::new(), 0), |own| (own.records.clone(), own.sequence));
         change(&mut records)?;
-        let sequence = now.unix.as_nanos().max(before + 1);
-        let names = NamePublication { node, sequence, records };
-        let publication = Publication::Names(Signed::sign(names, &self.identity.key, &self.identity.network));
+        if self.roster.member(&node).is_none() {
+            return Err(CommandError::NotAllowed("publish names"));
+        }
+        let names = NamePublication { node, sequence: next_sequence(before, now), records };
+        let signed = Signed::try_sign(names, &self.identity.key, &self.identity.network);
+        let publication = Publication::Names(signed.map_err(|_| CommandError::RecordsTooLong)?);
         let write = Write::Publication(publication.slot(), publication.encode());
-        self.publish(publication, now);
+        self.publish(&publication, now);
         self.persist(vec![write], Promise::Command { id, reply: Reply::Done });
         Ok(None)
     }
@@ -172,8 +181,6 @@ impl Node {
     /// The disk has answered: says what waited for it.
     pub(super) fn keep_promise(&mut self, promise: Promise, result: Persisted, now: Now) {
         match (promise, result) {
-            (Promise::Nothing, Ok(())) => {}
-            (Promise::Nothing, Err(error)) => tracing::error!(error, "the store does not keep what others published"),
             (Promise::Invite { id, invite, token }, Ok(())) => {
                 self.issuer.record(invite.clone());
                 self.done(id, Ok(Reply::InviteCreated { invite, token }));
@@ -182,27 +189,63 @@ impl Node {
                 self.issuer.record(invite);
                 self.done(id, Ok(Reply::Done));
             }
-            (Promise::Membership { token, granted }, Ok(())) => self.welcome(token, *granted, now),
+            (Promise::Membership { tokens, granted }, Ok(())) => self.welcome(&tokens, *granted, now),
             (Promise::Command { id, reply }, Ok(())) => self.done(id, Ok(reply)),
-            (Promise::Membership { token, granted }, Err(error)) => {
+            (Promise::Membership { tokens, granted }, Err(error)) => {
                 tracing::warn!(error, "the store cannot take a new member");
                 self.issuer.abandon(&granted.invite.id);
-                self.refuse(token, Refusal::Unavailable, String::new());
+                for token in tokens {
+                    self.refuse(token, Refusal::Unavailable, String::new());
+                }
             }
-            (
-                Promise::Invite { id, .. } | Promise::Withdrawal { id, .. } | Promise::Command { id, .. },
-                Err(error),
-            ) => self.done(id, Err(CommandError::Store(error))),
+            (Promise::Withdrawal { id, invite }, Err(error)) => {
+                self.issuer.abandon(&invite.id);
+                self.done(id, Err(CommandError::Store(error)));
+            }
+            (Promise::Invite { id, .. } | Promise::Command { id, .. }, Err(error)) => {
+                self.done(id, Err(CommandError::Store(error)));
+            }
         }
     }
 
     /// A new member is on disk: it is told so, and so is everyone else.
-    fn welcome(&mut self, token: ResponseToken, granted: Granted, now: Now) {
+    fn welcome(&mut self, tokens: &[ResponseToken], granted: Granted, now: Now) {
         let node = *granted.certificate.subject();
         self.issuer.record(granted.invite);
-        self.publish(Publication::Certificate(granted.certificate), now);
-        let reply = RedeemReply::Granted { chain: self.roster.chain(&node) };
-        self.outputs.push_back(Output::Control(ControlCommand::Respond { token, body: reply.encode() }));
+        self.publish(&Publication::Certificate(granted.certificate), now);
+        for token in tokens {
+            self.answer_again(*token, &node);
+        }
+    }
+
+    /// The same key asks again while its membership is being written: it gets the same answer.
+    pub(super) fn join_promise(&mut self, token: ResponseToken, invite: &InviteId) {
+        /// Answers that wait for one write: the asker's retries while a disk is slow.
+        const TOKENS_MAX: usize = 64;
+        let waiting = self.promises.values_mut().find_map(|promise| match promise {
+            Promise::Membership { tokens, granted } if granted.invite.id == *invite => Some(tokens),
+            Promise::Membership { .. } | Promise::Invite { .. } | Promise::Withdrawal { .. } | Promise::Command { .. } => {
+                None
+            }
+        });
+        match waiting.filter(|tokens| tokens.len() < TOKENS_MAX) {
+            Some(tokens) => tokens.push(token),
+            None => self.refuse(token, Refusal::Unavailable, String::new()),
+        }
+    }
+}
+
+/// Whether an invite stays within what a token and a certificate can carry.
+fn check_invite(wanted: &CreateInvite) -> Result<(), CommandError> {
+    if wanted.bootstrap.len() > InviteToken::BOOTSTRAP_MAX {
+        return Err(CommandError::TooManyAddresses(InviteToken::BOOTSTRAP_MAX));
+    }
+    if wanted.groups.len() > GROUPS_MAX {
+        return Err(CommandError::TooManyGroups(GROUPS_MAX));
+    }
+    match wanted.groups.iter().find(|group| !Membership::is_group_name(group)) {
+        Some(group) => Err(CommandError::GroupName(group.clone())),
+        None => Ok(()),
     }
 }
 

@@ -13,6 +13,7 @@ impl Node {
             ControlEvent::Connected { node, outbound } => {
                 self.with_neighbours(now, |neighbours, context| neighbours.handle_connected(node, outbound, context));
             }
+            ControlEvent::Opened { node } => self.neighbours.compare_soon(&node, now.monotonic),
             ControlEvent::Disconnected { node } => self.neighbours.handle_disconnected(&node, now.monotonic),
             ControlEvent::DialFailed { node } => {
                 self.neighbours.handle_dial_failed(&node, self.rng.as_mut(), now.monotonic);
@@ -98,8 +99,9 @@ impl Node {
                     Write::Invite(granted.invite.clone()),
                     Write::Publication(publication.slot(), publication.encode()),
                 ];
-                self.persist(writes, Promise::Membership { token, granted });
+                self.persist(writes, Promise::Membership { tokens: vec![token], granted });
             }
+            Redemption::Writing(invite) => self.join_promise(token, &invite),
             Redemption::Again => self.answer_again(token, &asker),
             Redemption::Refused(Refusal::ClockSkew) => {
                 let skew = request.time.distance(now.unix).as_secs();
@@ -109,7 +111,7 @@ impl Node {
         }
     }
 
-    fn answer_again(&mut self, token: ResponseToken, asker: &NodeId) {
+    pub(super) fn answer_again(&mut self, token: ResponseToken, asker: &NodeId) {
         if self.roster.member(asker).is_some() {
             let reply = RedeemReply::Granted { chain: self.roster.chain(asker) };
             self.control(ControlCommand::Respond { token, body: reply.encode() });

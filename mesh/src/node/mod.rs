@@ -8,14 +8,16 @@
 mod announcing;
 mod commands;
 mod controlling;
+mod revoking;
 mod sessions;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
+use std::time::Duration;
 
 use holloway_wire::{
     Datagram, DecodeError, Endpoint, Hello, InnerPacket, Instant, NetworkId, NodeId, Now, OverlayAddr,
-    PROTOCOL_VERSION, Publication, RecordKind,
+    PROTOCOL_VERSION, Publication, PublicationKind, RecordKind, UnixTime,
 };
 
 use crate::allowed_ips::AllowedIps;
@@ -36,6 +38,7 @@ use crate::tunnel::{Device, LocalKeys};
 
 use announcing::Announcer;
 use commands::Promise;
+use revoking::Exchange;
 
 /// Which timer [`Node::poll_timeout`] names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,9 +76,12 @@ pub struct Node {
     promises: BTreeMap<RecordId, Promise>,
     next_record: u64,
     unkept: Vec<Write>,
-    greatest_calls: BTreeMap<NodeId, holloway_wire::UnixTime>,
+    greatest_calls: BTreeMap<NodeId, UnixTime>,
+    exchanges: BTreeMap<NodeId, Exchange>,
     drops: DropCounts,
     outputs: VecDeque<Output>,
+    /// Both clocks at the last input.
+    last: Now,
 }
 
 /// Inner bytes carried for one peer.
@@ -120,13 +126,16 @@ impl Node {
             next_record: 0,
             unkept: Vec::new(),
             greatest_calls: BTreeMap::new(),
+            exchanges: BTreeMap::new(),
             drops: DropCounts::default(),
             outputs: VecDeque::new(),
+            last: now,
             identity,
             settings,
             rng,
         };
         node.restore(stored.publications, stored.blocked, now);
+        node.device.set_revocations(node.roster.revocation_digest());
         node.settle(now);
         node
     }
@@ -136,12 +145,14 @@ impl Node {
             self.roster.set_blocked(key, true);
         }
         let own = self.identity.chain.iter().rev().cloned().map(Publication::Certificate);
+        let kept = publications.iter().map(|publication| (publication.slot(), publication.encode())).collect();
         let all = own.chain(publications).collect();
         for (publication, result) in self.roster.offer_all(all, now) {
             if let Err(reason) = result {
                 tracing::debug!(subject = ?publication.subject(), %reason, "stored publication no longer holds");
             }
         }
+        self.roster.skip_kept(&kept);
     }
 
     /// A packet from the local stack that no lane could place.
@@ -162,6 +173,7 @@ impl Node {
 
     /// A datagram that no lane could place.
     pub fn handle_datagram(&mut self, from: Endpoint, mut datagram: Vec<u8>, now: Now) {
+        let from = Endpoint::udp(from.socket_addr());
         match Datagram::decode(&datagram) {
             Ok(Datagram::Transport) => {
                 self.device.handle_transport(from, &mut datagram, self.rng.as_mut(), now);
@@ -195,15 +207,19 @@ impl Node {
 
     /// The disk has answered a write.
     pub fn handle_persisted(&mut self, id: RecordId, result: Persisted, now: Now) {
-        if let Some(promise) = self.promises.remove(&id) {
-            self.keep_promise(promise, result, now);
+        match (self.promises.remove(&id), result) {
+            (Some(promise), result) => self.keep_promise(promise, result, now),
+            (None, Ok(())) => {}
+            (None, Err(error)) => tracing::error!(error, "the store does not keep what others published"),
         }
         self.settle(now);
     }
 
     /// The machine's addresses are these now.
     pub fn handle_network_change(&mut self, local: LocalAddrs, now: Now) {
-        self.announcer.set_local(local, now);
+        if self.announcer.set_local(local, now) {
+            self.device.keepalive_all();
+        }
         self.settle(now);
     }
 
@@ -247,14 +263,23 @@ impl Node {
             self.neighbours.poll_timeout().map(|at| (at, TimerName::Neighbours)),
             self.pings.poll_timeout().map(|at| (at, TimerName::Ping)),
             self.announcer.poll_timeout().map(|at| (at, TimerName::Announcement)),
+            self.roster.next_expiry().map(|at| (self.monotonic(at), TimerName::Membership)),
         ]
         .into_iter()
         .flatten()
         .min()
     }
 
-    /// Carries outputs between the parts until nothing is left to carry.
+    /// When the wall clock will show `at`, if both clocks go alike.
+    fn monotonic(&self, at: UnixTime) -> Instant {
+        let left = at.as_nanos().saturating_sub(self.last.unix.as_nanos());
+        self.last.monotonic + Duration::from_nanos(left)
+    }
+
+    /// Carries outputs between the parts until nothing is left to carry. Each carrying uses up an output, and none
+    /// makes a new one of its own kind without end: what a part wants again it wants at a later time.
     fn settle(&mut self, now: Now) {
+        self.last = now;
         loop {
             if let Some(output) = self.device.poll_output() {
                 self.device_output(output, now);
@@ -269,19 +294,31 @@ impl Node {
         self.keep();
     }
 
-    /// Writes down what changed, in one go.
+    /// Writes down what changed, in one go. Nothing waits for it.
     fn keep(&mut self) {
         if !self.unkept.is_empty() {
             let writes = std::mem::take(&mut self.unkept);
-            self.persist(writes, Promise::Nothing);
+            self.write(writes);
         }
     }
 
     fn persist(&mut self, writes: Vec<Write>, promise: Promise) {
+        let id = self.write(writes);
+        self.promises.insert(id, promise);
+    }
+
+    fn write(&mut self, writes: Vec<Write>) -> RecordId {
         self.next_record += 1;
         let id = RecordId(self.next_record);
-        self.promises.insert(id, promise);
         self.outputs.push_back(Output::Persist { id, writes });
+        id
+    }
+
+    /// Carries what the roster has to say at once: what follows rests on it.
+    fn roster_changes(&mut self, now: Now) {
+        while let Some(change) = self.roster.poll_change() {
+            self.roster_change(change, now);
+        }
     }
 
     fn event(&mut self, event: Event) {
@@ -322,7 +359,6 @@ impl Node {
             own: &own,
             node: self.identity.node_id(),
             max_clock_skew: self.settings.max_clock_skew,
-            rng: self.rng.as_mut(),
             now,
         };
         act(&mut self.neighbours, &mut context)
@@ -338,7 +374,25 @@ impl Node {
             RosterChange::Revocations => {
                 self.device.set_revocations(self.roster.revocation_digest());
             }
-            RosterChange::Keep(slot, bytes) => self.unkept.push(Write::Publication(slot, bytes)),
+            RosterChange::Keep(slot, bytes) => {
+                self.unkept.push(Write::Publication(slot, bytes));
+                if slot.kind == PublicationKind::Certificate {
+                    self.renew_own_chain(&slot.subject);
+                }
+            }
+        }
+    }
+
+    /// A certificate is new: when it is our own or an issuer's above us, we show the new one from now on.
+    fn renew_own_chain(&mut self, changed: &NodeId) {
+        if !self.device.chain().iter().any(|own| own.subject() == changed) {
+            return;
+        }
+        let chain = self.own_chain();
+        let is_ours = chain.first().is_some_and(|own| *own.static_key() == self.identity.static_key.public());
+        if is_ours && chain != self.device.chain() {
+            self.device.set_chain(chain);
+            self.event(Event::CertificateRenewed);
         }
     }
 
@@ -364,8 +418,12 @@ impl Node {
         let address = OverlayAddr::of_node(&self.identity.network, &node);
         self.allowed_ips.remove(&IpAddr::V6(address.ip()));
         self.device.forget(&node);
-        self.paths.remove(&node);
-        self.path_deadlines.retain(|(_, filed)| *filed != node);
+        self.traffic.remove(&node);
+        self.exchanges.remove(&node);
+        self.greatest_calls.remove(&node);
+        if let Some(at) = self.paths.remove(&node).and_then(|agent| agent.filed) {
+            self.path_deadlines.remove(&(at, node));
+        }
         self.neighbours.expel(node);
         self.event(Event::MemberLeft { node });
     }
@@ -460,7 +518,7 @@ fn session_snapshot(peer: &crate::tunnel::Peer, now: Now) -> Option<SessionSnaps
         age: now.monotonic.since(session.established),
         last_received: peer.activity.received.map(|at| now.monotonic.since(at)),
         suite: session.suite,
-        is_held: peer.sending().is_none(),
+        is_held: peer.is_held(),
     })
 }
 

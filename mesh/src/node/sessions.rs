@@ -2,7 +2,7 @@ use std::net::IpAddr;
 
 use holloway_wire::{
     Endpoint, InnerPacket, MembershipCertificate, NodeId, Now, OverlayAddr, Publication, RECORD_OVERHEAD, RecordKind,
-    Revocation, SessionControl, Signed,
+    SessionControl,
 };
 
 use super::Node;
@@ -16,8 +16,9 @@ use crate::tunnel::{Claim, Destination, DeviceOutput, Traffic};
 /// Inner MTU of every path so far (ARCHITECTURE §5: a full packet fits through an IPv6 relay on a 1500-byte underlay).
 const OVERLAY_MTU: usize = 1408;
 
-/// Attempts after which the callee is asked to try as well, counted from one: at once, then with every later attempt.
-const CALL_FROM_ATTEMPT: u32 = 1;
+/// With which attempt the callee is asked to try as well when there is a path that seems live: a rotation needs no
+/// help, a path that has died unseen does. Without a live path it is asked at once.
+const CALL_FROM_ATTEMPT: u32 = 3;
 
 impl Node {
     /// Weighs a message 1 that was read: block-list, timestamp, certificate, chain; the first failure stops.
@@ -45,6 +46,9 @@ impl Node {
         if self.roster.is_revoked(claim.subject()) {
             return Err(DropReason::Revoked);
         }
+        if self.roster.has_superseded(&claim.payload.certificates[0]) {
+            return Err(DropReason::Certificate);
+        }
         self.roster.check_chain(&claim.payload.certificates, now).map_err(|error| match error {
             ChainError::UnknownIssuer => DropReason::UnknownIssuer,
             ChainError::Revoked => DropReason::Revoked,
@@ -58,15 +62,16 @@ impl Node {
     }
 
     fn report_claim(&mut self, node: NodeId, claim: &Claim, reason: DropReason, now: Now) {
-        let kind = match reason {
-            DropReason::ForeignCertificate => SecurityKind::ForeignCertificate,
-            DropReason::Revoked => SecurityKind::RevokedMember,
-            DropReason::ClockSkew => SecurityKind::ClockSkew,
-            DropReason::UnknownIssuer => {
-                self.neighbours.compare_all_soon(now.monotonic);
-                return;
-            }
-            _ => return,
+        if reason == DropReason::UnknownIssuer {
+            self.neighbours.compare_all_soon(now.monotonic);
+        }
+        let told = [
+            (DropReason::ForeignCertificate, SecurityKind::ForeignCertificate),
+            (DropReason::Revoked, SecurityKind::RevokedMember),
+            (DropReason::ClockSkew, SecurityKind::ClockSkew),
+        ];
+        let Some((_, kind)) = told.into_iter().find(|(told, _)| *told == reason) else {
+            return;
         };
         let skew = claim.payload.timestamp.distance(now.unix).as_secs();
         let detail = format!("from {}, its clock {skew} s from ours", claim.from);
@@ -76,7 +81,7 @@ impl Node {
     /// What the tunnels want done.
     pub(super) fn device_output(&mut self, output: DeviceOutput, now: Now) {
         match output {
-            DeviceOutput::Send { node, to, datagram } => self.send(&node, to, datagram, now),
+            DeviceOutput::Send { node, to, datagram } => self.send(&node, to, &datagram, now),
             DeviceOutput::Installed { node, index, opener, sealer } => {
                 let install = Forwarding::Install { index, node, opener, sealer };
                 self.outputs.push_back(Output::Forwarding(install));
@@ -85,7 +90,7 @@ impl Node {
                 self.outputs.push_back(Output::Forwarding(Forwarding::Retire { index }));
             }
             DeviceOutput::Rerouted { node } => self.reroute(&node, now),
-            DeviceOutput::Confirmed { node, chain } => self.confirmed(node, chain, now),
+            DeviceOutput::Confirmed { node, from, chain } => self.confirmed(node, from, chain, now),
             DeviceOutput::Answered { node, from, observed } => {
                 self.announcer.note_observed(node, observed, now);
                 self.answered(node, from, now);
@@ -93,6 +98,8 @@ impl Node {
             DeviceOutput::Received { node, from, kind, content, is_newest } => {
                 self.received(node, from, kind, content, is_newest, now);
             }
+            DeviceOutput::Up { node } => self.up(node),
+            DeviceOutput::Held { node } => self.begin_exchange(&node, now),
             DeviceOutput::AskRevocations { node } => self.ask_revocations(&node),
             DeviceOutput::GaveUp { node } => self.look_up(&node),
             DeviceOutput::Attempting { node, attempt } => self.attempting(node, attempt, now),
@@ -103,22 +110,28 @@ impl Node {
         }
     }
 
-    fn send(&mut self, node: &NodeId, to: Destination, datagram: Vec<u8>, now: Now) {
-        let path = self.paths.entry(*node).or_default();
-        let endpoints = match to {
-            Destination::Exactly(endpoint) => vec![endpoint],
-            Destination::Current => path.current().into_iter().collect(),
-            Destination::All => path.endpoints_to_try(now.monotonic),
+    fn send(&mut self, node: &NodeId, to: Destination, datagram: &[u8], now: Now) {
+        let endpoints = match (to, self.paths.get_mut(node)) {
+            (Destination::Exactly(endpoint), _) => vec![endpoint],
+            (Destination::Current, Some(path)) => path.current().into_iter().collect(),
+            (Destination::All, Some(path)) => path.endpoints_to_try(now.monotonic),
+            (Destination::Current | Destination::All, None) => Vec::new(),
         };
         for endpoint in endpoints {
-            self.outputs.push_back(Output::Transmit { endpoint, datagram: datagram.clone() });
+            self.outputs.push_back(Output::Transmit { endpoint, datagram: datagram.to_vec() });
         }
+    }
+
+    /// The paths to a member; there are none to anyone else.
+    fn path(&mut self, node: &NodeId) -> Option<&mut PathAgent> {
+        self.roster.member(node)?;
+        Some(self.paths.entry(*node).or_default())
     }
 
     /// Tells the lanes how a peer is reached now.
     fn reroute(&mut self, node: &NodeId, now: Now) {
         let endpoint = self.paths.get(node).and_then(PathAgent::current);
-        let session = self.device.peer(node).and_then(|peer| peer.sending()).map(|session| session.index);
+        let session = self.device.peer(node).and_then(|peer| peer.sending(now.monotonic)).map(|session| session.index);
         let route = session.zip(endpoint).map(|(session, endpoint)| Route {
             session,
             endpoint,
@@ -127,28 +140,39 @@ impl Node {
         let address = OverlayAddr::of_node(&self.identity.network, node);
         let allowed_ips = vec![IpAddr::V6(address.ip())];
         self.outputs.push_back(Output::Forwarding(Forwarding::Peer { node: *node, route, allowed_ips }));
-        self.file_path(node, now);
+        self.file_path(node);
     }
 
-    /// A handshake that a peer began is confirmed: its certificates go to the roster.
-    fn confirmed(&mut self, node: NodeId, chain: Vec<MembershipCertificate>, now: Now) {
+    /// A handshake that a peer began is confirmed: its certificates go to the roster, and the source is where it is.
+    fn confirmed(&mut self, node: NodeId, from: Endpoint, chain: Vec<MembershipCertificate>, now: Now) {
         let certificates = chain.into_iter().rev().map(Publication::Certificate).collect();
         self.roster.offer_all(certificates, now);
-        if self.roster.member(&node).is_none() {
+        self.roster_changes(now);
+        if self.roster.member(&node).is_none() || self.roster.is_blocked(&node) {
             self.device.forget(&node);
+            return;
         }
+        if let Some(agent) = self.path(&node) {
+            agent.handle_newest(from);
+        }
+        self.file_path(&node);
     }
 
     fn answered(&mut self, node: NodeId, from: Endpoint, now: Now) {
-        let agent = self.paths.entry(node).or_default();
-        let had_path = agent.current().is_some();
-        agent.handle_newest(from, now.monotonic);
+        let Some(agent) = self.path(&node) else {
+            return;
+        };
+        agent.handle_newest(from);
         let probes = agent.probe_all(now.monotonic);
         self.path_outputs(&node, probes, now);
         self.reroute(&node, now);
-        if !had_path && let Some(member) = self.roster.member(&node) {
+    }
+
+    fn up(&mut self, node: NodeId) {
+        let endpoint = self.paths.get(&node).and_then(PathAgent::current);
+        if let Some((member, endpoint)) = self.roster.member(&node).zip(endpoint) {
             let label = member.label.clone();
-            self.event(Event::PeerUp { node, label, endpoint: from });
+            self.event(Event::PeerUp { node, label, endpoint });
         }
     }
 
@@ -178,13 +202,15 @@ impl Node {
 
     /// The peer was authentic at a source; its newest word says where it is.
     fn heard(&mut self, node: &NodeId, from: Endpoint, is_newest: bool, now: Now) {
-        let agent = self.paths.entry(*node).or_default();
-        if is_newest && agent.handle_newest(from, now.monotonic) {
+        let Some(agent) = self.path(node) else {
+            return;
+        };
+        if is_newest && agent.handle_newest(from) {
             self.reroute(node, now);
         } else if !is_newest {
-            agent.handle_heard(from, now.monotonic);
+            agent.handle_heard(from);
         }
-        self.file_path(node, now);
+        self.file_path(node);
     }
 
     /// Hands an inner packet to the local stack, if its source is its sender's and its destination ours.
@@ -229,19 +255,18 @@ impl Node {
             }
             SessionControl::ProbeReply { id, observed } => {
                 self.announcer.note_observed(*node, observed, now);
-                let agent = self.paths.entry(*node).or_default();
-                if agent.handle_probe_reply(id, from, now.monotonic) {
+                if self.path(node).is_some_and(|agent| agent.handle_probe_reply(id, from, now.monotonic)) {
                     self.reroute(node, now);
                 }
-                self.file_path(node, now);
+                self.file_path(node);
             }
-            SessionControl::RevocationsWanted => self.tell_revocations(node),
-            SessionControl::Revocation(revocation) => self.told_revocation(revocation, now),
-            SessionControl::RevocationsEnd { .. } => self.device.release_hold(node),
+            SessionControl::RevocationsWanted => self.tell_revocations(node, now),
+            SessionControl::Revocation(revocation) => self.told_revocation(node, revocation, now),
+            SessionControl::RevocationsEnd { count, digest } => self.told_all_revocations(node, count, digest, now),
         }
     }
 
-    fn tell(&mut self, node: &NodeId, to: Destination, message: &SessionControl) -> bool {
+    pub(super) fn tell(&mut self, node: &NodeId, to: Destination, message: &SessionControl) -> bool {
         self.device.send_control(node, to, &message.encode())
     }
 
@@ -259,26 +284,6 @@ impl Node {
         }
     }
 
-    fn ask_revocations(&mut self, node: &NodeId) {
-        self.tell(node, Destination::Current, &SessionControl::RevocationsWanted);
-    }
-
-    fn tell_revocations(&mut self, node: &NodeId) {
-        let all: Vec<Signed<Revocation>> = self.roster.revocations().cloned().collect();
-        let end =
-            SessionControl::RevocationsEnd { count: all.len() as u64, digest: self.roster.revocation_digest() };
-        for revocation in all {
-            self.tell(node, Destination::Current, &SessionControl::Revocation(revocation));
-        }
-        self.tell(node, Destination::Current, &end);
-    }
-
-    fn told_revocation(&mut self, revocation: Signed<Revocation>, now: Now) {
-        if self.roster.offer(&Publication::Revocation(revocation), now).is_err() {
-            self.drops.count(DropReason::Payload);
-        }
-    }
-
     /// What lanes carried on one session.
     pub(super) fn session_traffic(&mut self, traffic: &SessionTraffic, now: Now) {
         let Some(node) = self.device.owner(traffic.index) else {
@@ -290,7 +295,8 @@ impl Node {
         let direction = Traffic { sent: traffic.sent_packets > 0, received: traffic.received_packets > 0 };
         self.device.note_traffic(&node, direction, self.rng.as_mut(), now);
         if let Some(source) = traffic.newest_source {
-            self.heard(&node, source, true, now);
+            let is_newest = self.device.is_current(&node, traffic.index);
+            self.heard(&node, source, is_newest, now);
         } else if direction.sent {
             self.path_sent(&node, now);
         }
@@ -298,18 +304,29 @@ impl Node {
 
     /// Data was sent to a peer.
     pub(super) fn path_sent(&mut self, node: &NodeId, now: Now) {
-        let has_session = self.device.peer(node).is_some_and(|peer| peer.sending().is_some());
+        let has_session = self.device.peer(node).is_some_and(|peer| peer.sending(now.monotonic).is_some());
         if let Some(agent) = self.paths.get_mut(node)
             && has_session
         {
             agent.handle_sent(now.monotonic);
-            self.file_path(node, now);
+            self.file_path(node);
         }
     }
 
-    fn file_path(&mut self, node: &NodeId, _now: Now) {
-        self.path_deadlines.retain(|(_, filed)| filed != node);
-        if let Some(at) = self.paths.get(node).and_then(PathAgent::poll_timeout) {
+    /// Files a path's next deadline.
+    fn file_path(&mut self, node: &NodeId) {
+        let Some(agent) = self.paths.get_mut(node) else {
+            return;
+        };
+        let deadline = agent.poll_timeout();
+        let before = std::mem::replace(&mut agent.filed, deadline);
+        if before == deadline {
+            return;
+        }
+        if let Some(at) = before {
+            self.path_deadlines.remove(&(at, *node));
+        }
+        if let Some(at) = deadline {
             self.path_deadlines.insert((at, *node));
         }
     }
@@ -323,13 +340,14 @@ impl Node {
             let Some(agent) = self.paths.get_mut(&node) else {
                 continue;
             };
+            agent.filed = None;
             let outputs = agent.handle_timeout(now.monotonic);
             self.path_outputs(&node, outputs, now);
-            self.file_path(&node, now);
+            self.file_path(&node);
         }
     }
 
-    fn path_outputs(&mut self, node: &NodeId, outputs: Vec<PathOutput>, now: Now) {
+    pub(super) fn path_outputs(&mut self, node: &NodeId, outputs: Vec<PathOutput>, now: Now) {
         for output in outputs {
             match output {
                 PathOutput::Probe { id, to } => {
@@ -342,11 +360,18 @@ impl Node {
 
     /// A handshake is being tried: the peer is called, so that both sides try together.
     fn attempting(&mut self, node: NodeId, attempt: u32, now: Now) {
-        if attempt >= CALL_FROM_ATTEMPT {
+        let is_live = self.has_live_session(&node, now);
+        if !is_live || attempt >= CALL_FROM_ATTEMPT {
             self.call(node, now);
         }
         if self.paths.get(&node).is_none_or(|agent| agent.candidates().next().is_none()) {
             self.look_up(&node);
         }
+    }
+
+    /// Whether there is a session whose path answers, as far as that is known.
+    pub(super) fn has_live_session(&self, node: &NodeId, now: Now) -> bool {
+        self.device.peer(node).is_some_and(|peer| peer.sending(now.monotonic).is_some())
+            && self.paths.get(node).is_some_and(PathAgent::is_live)
     }
 }

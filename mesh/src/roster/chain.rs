@@ -1,3 +1,4 @@
+use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet};
 
 use holloway_wire::{
@@ -59,11 +60,6 @@ impl Revoked {
     /// Whether what `issuer` said in this certificate falls with its revocation.
     fn voids(&self, certificate: &MembershipCertificate) -> bool {
         self.kept.get(&certificate.membership().issuer).is_some_and(|kept| !kept.contains(&certificate.hash()))
-    }
-
-    /// Whether one certificate stands, as far as revocations go.
-    pub(crate) fn allows(&self, certificate: &MembershipCertificate) -> bool {
-        !self.contains(certificate.subject()) && !self.voids(certificate)
     }
 }
 
@@ -130,6 +126,38 @@ fn collect<'a>(
             return Err(ChainError::TooLong);
         }
         path.push(parent(issuer).ok_or(ChainError::UnknownIssuer)?);
+    }
+}
+
+/// Certificates between a member and the root.
+fn depth<'a>(
+    leaf: &'a MembershipCertificate,
+    parent: impl Fn(&NodeId) -> Option<&'a MembershipCertificate>,
+    network: &NetworkId,
+) -> usize {
+    collect(leaf, parent, network).map_or(usize::MAX, |path| path.len() - 1)
+}
+
+/// Whether one certificate of a member replaces another. Whatever the order of arrival, the same one remains.
+///
+/// The highest sequence wins: the member itself has spoken. With one sequence an issuer may have used the member's
+/// public binding without being asked, so what such an issuer can choose decides nothing: the shorter chain wins, then
+/// the lower issuer, as with names. Of one issuer the later word counts, and at last the bytes.
+pub(crate) fn supersedes<'a>(
+    new: &'a MembershipCertificate,
+    held: &'a MembershipCertificate,
+    parent: impl Fn(&NodeId) -> Option<&'a MembershipCertificate> + Copy,
+    network: &NetworkId,
+) -> bool {
+    let rank = |certificate: &'a MembershipCertificate| {
+        let membership = certificate.membership();
+        let claim = Reverse((depth(certificate, parent, network), membership.issuer));
+        (claim, membership.validity.not_before, certificate.encode())
+    };
+    match new.sequence().cmp(&held.sequence()) {
+        Ordering::Less => false,
+        Ordering::Greater => true,
+        Ordering::Equal => new != held && rank(new) > rank(held),
     }
 }
 

@@ -40,11 +40,26 @@ impl PublicationIndex {
         buckets.iter().map(|ids| Digest::of(Domain::SyncBucket, &[ids]).prefix()).collect()
     }
 
-    /// The ids in those buckets where `theirs` differ from ours.
+    /// The ids in those buckets where `theirs` differ from ours: as many whole buckets as fit, so that these are equal
+    /// next time and others have their turn. Where to begin changes with what they hold, so that a bucket that stays
+    /// different keeps none from its turn.
     pub(crate) fn differing(&self, theirs: &[[u8; 8]]) -> Vec<PublicationId> {
         let ours = self.digests();
-        let differs = |id: &PublicationId| theirs.get(bucket(id)) != ours.get(bucket(id));
-        self.by_id.keys().filter(|id| differs(id)).take(SYNC_IDS_MAX).copied().collect()
+        let first = theirs.iter().flatten().fold(0, |sum: usize, byte| sum.wrapping_add(usize::from(*byte)));
+        let mut differing: BTreeMap<usize, Vec<PublicationId>> = BTreeMap::new();
+        for id in self.by_id.keys().filter(|id| theirs.get(bucket(id)) != ours.get(bucket(id))) {
+            let turn = (bucket(id) + SYNC_BUCKETS - first % SYNC_BUCKETS) % SYNC_BUCKETS;
+            differing.entry(turn).or_default().push(*id);
+        }
+        let mut ids = Vec::new();
+        for bucket in differing.into_values() {
+            if !ids.is_empty() && ids.len() + bucket.len() > SYNC_IDS_MAX {
+                break;
+            }
+            ids.extend(bucket);
+        }
+        ids.truncate(SYNC_IDS_MAX);
+        ids
     }
 
     /// The publications with these ids, certificates first: what the others rest on.

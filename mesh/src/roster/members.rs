@@ -8,14 +8,18 @@ use holloway_wire::{
 };
 use thiserror::Error;
 
-use super::chain::{ChainError, Judgement, Revoked, Verifier, may_revoke};
+use super::chain::{ChainError, Judgement, Revoked, Verifier, may_revoke, supersedes};
 use super::index::PublicationIndex;
 
 /// Members of one network, certificates and all: about 3 KiB each.
 const MEMBERS_MAX: usize = 100_000;
 
 /// Revocations of one network.
-const REVOCATIONS_MAX: usize = 100_000;
+pub(crate) const REVOCATIONS_MAX: usize = 100_000;
+
+/// Revocations that wait for a certificate without which nobody can tell whether they hold: those of a few minutes,
+/// as certificates follow at the next comparison.
+const WAITING_MAX: usize = 1024;
 
 /// How far ahead of our clock a publication may be dated (ARCHITECTURE §5 "Times and limits").
 const AHEAD_MAX: std::time::Duration = std::time::Duration::from_secs(60);
@@ -25,19 +29,19 @@ const SUFFIX_LEN: usize = 4;
 
 /// A member as the roster knows it now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Member {
+pub(crate) struct Member {
     /// Its identity.
-    pub node: NodeId,
+    pub(crate) node: NodeId,
     /// The name it goes by: its certificate's, or that with a suffix where another has the better claim.
-    pub label: Label,
+    pub(crate) label: Label,
     /// Its overlay address.
-    pub address: OverlayAddr,
+    pub(crate) address: OverlayAddr,
     /// Its Noise static key.
-    pub static_key: StaticPublicKey,
+    pub(crate) static_key: StaticPublicKey,
     /// What it may do.
-    pub rights: Rights,
+    pub(crate) rights: Rights,
     /// Its groups.
-    pub groups: Vec<String>,
+    pub(crate) groups: Vec<String>,
     /// Certificates between it and the root.
     depth: usize,
 }
@@ -91,11 +95,14 @@ pub(crate) struct Roster {
     members: BTreeMap<NodeId, Member>,
     revoked: Revoked,
     revocations: usize,
+    waiting: BTreeMap<PublicationSlot, Signed<Revocation>>,
     blocked: BTreeSet<NodeId>,
     verifier: Verifier,
     changes: VecDeque<RosterChange>,
     revocation_digest: [u8; 16],
     next_expiry: Option<UnixTime>,
+    /// Whether statements have come since the members were judged.
+    is_stale: bool,
 }
 
 impl Roster {
@@ -107,11 +114,13 @@ impl Roster {
             members: BTreeMap::new(),
             revoked: Revoked::default(),
             revocations: 0,
+            waiting: BTreeMap::new(),
             blocked: BTreeSet::new(),
             verifier: Verifier::default(),
             changes: VecDeque::new(),
             revocation_digest: [0; 16],
             next_expiry: None,
+            is_stale: false,
         };
         roster.revocation_digest = roster.digest_revocations();
         roster
@@ -127,29 +136,53 @@ impl Roster {
 
     /// Offers a publication, from wherever it came.
     pub(crate) fn offer(&mut self, publication: &Publication, now: Now) -> Result<Accepted, Rejected> {
-        let slot = publication.slot();
-        if self.index.get(&slot).is_some_and(|held| !is_newer(publication, held)) {
+        let result = self.take(publication, now);
+        self.judge_if_stale(now);
+        result
+    }
+
+    fn take(&mut self, publication: &Publication, now: Now) -> Result<Accepted, Rejected> {
+        if self.index.get(&publication.slot()).is_some_and(|held| !self.is_newer(publication, held, now)) {
             return Ok(Accepted::Known);
         }
         match publication {
-            Publication::Certificate(certificate) => self.take_certificate(certificate, now),
-            Publication::Revocation(revocation) => self.take_revocation(revocation, now),
+            Publication::Certificate(certificate) => self.take_certificate(certificate),
+            Publication::Revocation(revocation) => self.take_revocation(revocation),
             Publication::Endpoints(announcement) => self.take_endpoints(announcement, now),
             Publication::Names(names) => self.take_names(names, now),
         }?;
-        self.changes.push_back(RosterChange::Keep(slot, publication.encode()));
         Ok(Accepted::New)
     }
 
-    /// Offers several that may rest on each other; returns those that were news.
-    pub(crate) fn offer_all(&mut self, publications: Vec<Publication>, now: Now) -> Vec<(Publication, Result<Accepted, Rejected>)> {
+    /// Holds a publication that was found good.
+    fn hold(&mut self, publication: Publication) {
+        self.changes.push_back(RosterChange::Keep(publication.slot(), publication.encode()));
+        self.index.put(publication);
+    }
+
+    /// Offers several that may rest on each other; returns what came of each.
+    pub(crate) fn offer_all(
+        &mut self,
+        publications: Vec<Publication>,
+        now: Now,
+    ) -> Vec<(Publication, Result<Accepted, Rejected>)> {
+        let results = self.take_all(publications, now);
+        self.judge_if_stale(now);
+        results
+    }
+
+    fn take_all(
+        &mut self,
+        publications: Vec<Publication>,
+        now: Now,
+    ) -> Vec<(Publication, Result<Accepted, Rejected>)> {
         let mut results = Vec::new();
         let mut waiting = publications;
         loop {
             let before = waiting.len();
             let mut still = Vec::new();
             for publication in waiting {
-                match self.offer(&publication, now) {
+                match self.take(&publication, now) {
                     Err(Rejected::Chain(ChainError::UnknownIssuer) | Rejected::NotAMember) => still.push(publication),
                     result => results.push((publication, result)),
                 }
@@ -162,7 +195,7 @@ impl Roster {
         }
     }
 
-    fn take_certificate(&mut self, certificate: &MembershipCertificate, now: Now) -> Result<(), Rejected> {
+    fn take_certificate(&mut self, certificate: &MembershipCertificate) -> Result<(), Rejected> {
         let node = *certificate.subject();
         if self.certificates.len() >= MEMBERS_MAX && !self.certificates.contains_key(&node) {
             return Err(Rejected::Full);
@@ -171,12 +204,16 @@ impl Roster {
         let ever = Judgement { network: &self.network, standing: None };
         self.verifier.verify(certificate, parents, &ever).map_err(Rejected::Chain)?;
         self.certificates.insert(node, certificate.clone());
-        self.index.put(Publication::Certificate(certificate.clone()));
-        self.judge(now);
+        self.hold(Publication::Certificate(certificate.clone()));
+        self.is_stale = true;
+        for (_, revocation) in std::mem::take(&mut self.waiting) {
+            // It waits on, or is refused now that it can be told.
+            let _ = self.take_revocation(&revocation);
+        }
         Ok(())
     }
 
-    fn take_revocation(&mut self, revocation: &Signed<Revocation>, now: Now) -> Result<(), Rejected> {
+    fn take_revocation(&mut self, revocation: &Signed<Revocation>) -> Result<(), Rejected> {
         if self.revocations >= REVOCATIONS_MAX {
             return Err(Rejected::Full);
         }
@@ -184,15 +221,26 @@ impl Roster {
             return Err(Rejected::Signature);
         }
         let certificates = &self.certificates;
-        may_revoke(&mut self.verifier, &self.network, revocation, |node| certificates.get(node))
-            .map_err(Rejected::Chain)?;
+        let may = may_revoke(&mut self.verifier, &self.network, revocation, |node| certificates.get(node));
+        if may == Err(ChainError::UnknownIssuer) {
+            self.let_wait(revocation);
+        }
+        may.map_err(Rejected::Chain)?;
         self.revoked.add(revocation.value());
         self.revocations += 1;
-        self.index.put(Publication::Revocation(revocation.clone()));
+        self.hold(Publication::Revocation(revocation.clone()));
         self.revocation_digest = self.digest_revocations();
         self.changes.push_back(RosterChange::Revocations);
-        self.judge(now);
+        self.is_stale = true;
         Ok(())
+    }
+
+    /// Remembers a revocation that came before the certificates that it rests on.
+    fn let_wait(&mut self, revocation: &Signed<Revocation>) {
+        if self.waiting.len() < WAITING_MAX {
+            let slot = Publication::Revocation(revocation.clone()).slot();
+            self.waiting.insert(slot, revocation.clone());
+        }
     }
 
     fn take_endpoints(&mut self, announcement: &Signed<EndpointAnnouncement>, now: Now) -> Result<(), Rejected> {
@@ -201,7 +249,7 @@ impl Roster {
         if !announcement.verify(&self.network) {
             return Err(Rejected::Signature);
         }
-        self.index.put(Publication::Endpoints(announcement.clone()));
+        self.hold(Publication::Endpoints(announcement.clone()));
         self.changes.push_back(RosterChange::Moved(node));
         Ok(())
     }
@@ -212,7 +260,7 @@ impl Roster {
         if !names.verify(&self.network) {
             return Err(Rejected::Signature);
         }
-        self.index.put(Publication::Names(names.clone()));
+        self.hold(Publication::Names(names.clone()));
         self.changes.push_back(RosterChange::Names);
         Ok(())
     }
@@ -221,10 +269,51 @@ impl Roster {
         if !self.certificates.contains_key(node) || self.revoked.contains(node) {
             return Err(Rejected::NotAMember);
         }
-        if dated > now.unix + AHEAD_MAX {
+        if is_ahead(dated, now) {
             return Err(Rejected::Ahead);
         }
         Ok(())
+    }
+
+    /// Whether one publication replaces another of its slot. One that is dated ahead of time, which we took when our
+    /// own clock was wrong, replaces nothing.
+    fn is_newer(&self, new: &Publication, held: &Publication, now: Now) -> bool {
+        let dated = |sequence| UnixTime::from_nanos(sequence);
+        match (new, held) {
+            (Publication::Certificate(new), Publication::Certificate(held)) => self.supersedes(new, held),
+            (Publication::Endpoints(new), Publication::Endpoints(held)) => {
+                let is_greater = (new.value().sequence, new.bytes()) > (held.value().sequence, held.bytes());
+                is_greater || is_ahead(dated(held.value().sequence), now)
+            }
+            (Publication::Names(new), Publication::Names(held)) => {
+                let is_greater = (new.value().sequence, new.bytes()) > (held.value().sequence, held.bytes());
+                is_greater || is_ahead(dated(held.value().sequence), now)
+            }
+            (Publication::Revocation(_), Publication::Revocation(_)) => false,
+            _ => unreachable!("a slot holds one kind"),
+        }
+    }
+
+    fn supersedes(&self, new: &MembershipCertificate, held: &MembershipCertificate) -> bool {
+        supersedes(new, held, |issuer| self.certificates.get(issuer), &self.network)
+    }
+
+    /// Whether a member is known to have another static key by now than this certificate says.
+    pub(crate) fn has_superseded(&self, shown: &MembershipCertificate) -> bool {
+        self.certificates
+            .get(shown.subject())
+            .is_some_and(|held| held.static_key() != shown.static_key() && !self.supersedes(shown, held))
+    }
+
+    /// Forgets to have kept what is kept already.
+    pub(crate) fn skip_kept(&mut self, kept: &BTreeMap<PublicationSlot, Vec<u8>>) {
+        self.changes.retain(|change| !matches!(change, RosterChange::Keep(slot, bytes) if kept.get(slot) == Some(bytes)));
+    }
+
+    fn judge_if_stale(&mut self, now: Now) {
+        if std::mem::take(&mut self.is_stale) {
+            self.judge(now);
+        }
     }
 
     /// Judges every certificate anew and says what changed.
@@ -275,9 +364,15 @@ impl Roster {
 
     /// Whether a chain shown by a stranger makes its leaf a member now. Parents may be among what is shown or known.
     pub(crate) fn check_chain(&mut self, chain: &[MembershipCertificate], now: Now) -> Result<(), ChainError> {
-        let leaf = chain.first().ok_or(ChainError::UnknownIssuer)?;
+        let (leaf, above) = chain.split_first().ok_or(ChainError::UnknownIssuer)?;
+        let (held, network) = (&self.certificates, &self.network);
         let parents = |issuer: &NodeId| {
-            chain[1..].iter().find(|certificate| certificate.subject() == issuer).or_else(|| self.certificates.get(issuer))
+            let shown = above.iter().find(|certificate| certificate.subject() == issuer);
+            let is_newer = |shown, known| supersedes(shown, known, |issuer| held.get(issuer), network);
+            match (shown, held.get(issuer)) {
+                (Some(shown), Some(known)) if is_newer(shown, known) => Some(shown),
+                (shown, known) => known.or(shown),
+            }
         };
         let judgement = Judgement { network: &self.network, standing: Some((&self.revoked, now.unix)) };
         self.verifier.verify(leaf, parents, &judgement).map(|_| ())
@@ -352,11 +447,7 @@ impl Roster {
     }
 
     fn digest_revocations(&self) -> [u8; 16] {
-        let mut ids: Vec<PublicationId> =
-            self.publications(PublicationKind::Revocation).map(Publication::id).collect();
-        ids.sort();
-        let bytes: Vec<&[u8]> = ids.iter().map(|id| id.0.as_slice()).collect();
-        Digest::of(Domain::RevocationSet, &bytes).prefix()
+        digest_of_revocations(&self.publications(PublicationKind::Revocation).map(Publication::id).collect())
     }
 
     /// All revocations.
@@ -410,37 +501,36 @@ impl Member {
     }
 }
 
-/// Where two members have one label, the shorter chain, then the lower id, keeps it (ARCHITECTURE §5).
+/// The digest over a set of revocations.
+pub(crate) fn digest_of_revocations(ids: &BTreeSet<PublicationId>) -> [u8; 16] {
+    let bytes: Vec<&[u8]> = ids.iter().map(|id| id.0.as_slice()).collect();
+    Digest::of(Domain::RevocationSet, &bytes).prefix()
+}
+
+fn is_ahead(dated: UnixTime, now: Now) -> bool {
+    dated > now.unix + AHEAD_MAX
+}
+
+/// Where two members have one label, the shorter chain, then the lower id, keeps it (ARCHITECTURE §5). The others get
+/// as many characters of their key as make them unique.
 fn settle_labels(members: &mut BTreeMap<NodeId, Member>) {
-    let mut claims: BTreeMap<Label, (usize, NodeId)> = BTreeMap::new();
-    for member in members.values() {
-        let claim = (member.depth, member.node);
-        claims.entry(member.label.clone()).and_modify(|best| *best = (*best).min(claim)).or_insert(claim);
-    }
-    for member in members.values_mut() {
-        if claims.get(&member.label).is_some_and(|(_, owner)| *owner != member.node) {
-            member.label = member.label.with_suffix(&member.node.to_string()[..SUFFIX_LEN]);
+    let mut claims: Vec<(usize, NodeId)> = members.values().map(|member| (member.depth, member.node)).collect();
+    claims.sort();
+    let mut taken = BTreeSet::new();
+    let is_first = |label: &Label, taken: &mut BTreeSet<Label>| taken.insert(label.clone());
+    let losers: Vec<NodeId> = claims
+        .iter()
+        .filter(|(_, node)| members.get(node).is_some_and(|member| !is_first(&member.label, &mut taken)))
+        .map(|(_, node)| *node)
+        .collect();
+    for node in losers {
+        let key = node.to_string();
+        let Some(member) = members.get_mut(&node) else {
+            continue;
+        };
+        let suffixed = (SUFFIX_LEN..key.len()).map(|length| member.label.with_suffix(&key[..length]));
+        if let Some(label) = suffixed.into_iter().find(|label| taken.insert(label.clone())) {
+            member.label = label;
         }
     }
-}
-
-/// Whether one publication replaces another of its slot.
-fn is_newer(new: &Publication, held: &Publication) -> bool {
-    match (new, held) {
-        (Publication::Certificate(new), Publication::Certificate(held)) => certificate_order(new) > certificate_order(held),
-        (Publication::Endpoints(new), Publication::Endpoints(held)) => {
-            (new.value().sequence, new.bytes()) > (held.value().sequence, held.bytes())
-        }
-        (Publication::Names(new), Publication::Names(held)) => {
-            (new.value().sequence, new.bytes()) > (held.value().sequence, held.bytes())
-        }
-        (Publication::Revocation(_), Publication::Revocation(_)) => false,
-        _ => unreachable!("a slot holds one kind"),
-    }
-}
-
-/// The highest sequence wins, then the later issue, then the hash: the same winner everywhere.
-fn certificate_order(certificate: &MembershipCertificate) -> (u64, UnixTime, Vec<u8>) {
-    let issued = certificate.membership().validity.not_before;
-    (certificate.sequence(), issued, certificate.encode())
 }

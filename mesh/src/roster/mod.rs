@@ -12,6 +12,5 @@ mod chain;
 mod index;
 mod members;
 
-pub(crate) use chain::{ChainError, Verifier};
-pub(crate) use members::{Accepted, Rejected, Roster, RosterChange};
-pub use members::Member;
+pub(crate) use chain::ChainError;
+pub(crate) use members::{Accepted, Member, REVOCATIONS_MAX, Rejected, Roster, RosterChange, digest_of_revocations};

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holloway_wire::{
-    COOKIE_LEN, Endpoint, Instant, MembershipCertificate, NodeId, SessionIndex, StaticPublicKey, Suite, UnixTime,
+    COOKIE_LEN, Endpoint, Instant, MembershipCertificate, SessionIndex, StaticPublicKey, Suite, UnixTime,
 };
 
 use super::cookie::COOKIE_LIFETIME;
@@ -15,14 +15,14 @@ use crate::settings::Settings;
 /// When the first retries follow (ARCHITECTURE §5 "Times and limits": at 0, 0.25, 0.75, 1.75 s, then every second).
 const FIRST_RETRIES: [Duration; 3] =
     [Duration::from_millis(250), Duration::from_millis(500), Duration::from_millis(1000)];
-const RETRY_EVERY: Duration = Duration::from_secs(1);
+pub(crate) const RETRY_EVERY: Duration = Duration::from_secs(1);
 /// From here on retries come slower.
 const SLOW_AFTER: Duration = Duration::from_secs(10);
 const SLOW_RETRY_EVERY: Duration = Duration::from_secs(5);
 /// From here on there are none until there is traffic again.
-const GIVE_UP_AFTER: Duration = Duration::from_secs(30);
-/// Attempts that may still be answered.
-const ANSWERABLE: usize = 3;
+pub(crate) const GIVE_UP_AFTER: Duration = Duration::from_secs(30);
+/// Attempts that may still be answered, and so the answers of which a responder keeps the keys.
+pub(crate) const ANSWERABLE: usize = 3;
 /// A rotation is late after this long and this many unanswered attempts.
 const LATE_AFTER: Duration = Duration::from_secs(5);
 const LATE_ATTEMPTS: u32 = 3;
@@ -35,8 +35,8 @@ const HARD_STOP_AFTER: Duration = Duration::from_secs(60);
 const IDLE_AFTER: Duration = Duration::from_secs(60);
 /// The responder leaves rotation to the initiator for this long.
 const RESPONDER_WAITS: Duration = Duration::from_secs(10);
-/// How often revocations are asked for while a session waits for them.
-const ASK_REVOCATIONS_EVERY: Duration = Duration::from_millis(250);
+/// How often revocations are asked for while a session waits for them: both sides tell theirs unasked at first.
+pub(crate) const ASK_REVOCATIONS_EVERY: Duration = Duration::from_millis(250);
 
 /// One remote member, as far as sessions go.
 pub(crate) struct Peer {
@@ -85,18 +85,45 @@ pub(crate) struct Attempts {
     pub(crate) next: Instant,
     pub(crate) answerable: VecDeque<Attempt>,
     pub(crate) late_reported: bool,
+    /// The last message 1, without a cookie.
+    pub(crate) message: Vec<u8>,
+    /// Initiations of the peer that were not answered because ours goes first.
+    pub(crate) crossed: u32,
 }
 
 /// One message 1 that may still be answered.
 pub(crate) struct Attempt {
     pub(crate) index: SessionIndex,
-    pub(crate) initiator: Initiator,
+    pub(crate) initiator: Box<Initiator>,
     pub(crate) mac1: [u8; 16],
+    /// See [`Session::order`].
+    pub(crate) order: u64,
 }
 
 impl Attempts {
     pub(crate) fn begin(now: Instant) -> Self {
-        Self { started: now, count: 0, next: now, answerable: VecDeque::new(), late_reported: false }
+        Self {
+            started: now,
+            count: 0,
+            next: now,
+            answerable: VecDeque::new(),
+            late_reported: false,
+            message: Vec::new(),
+            crossed: 0,
+        }
+    }
+
+    /// Leaves it to the peer, whose initiation is being answered: nothing sent so far may be answered any more, and the
+    /// next attempt waits. Returns the indices that are free now.
+    pub(crate) fn leave_to_peer(&mut self, now: Instant) -> Vec<SessionIndex> {
+        self.crossed = 0;
+        self.next = self.next.max(now + RETRY_EVERY);
+        self.answerable.drain(..).map(|attempt| attempt.index).collect()
+    }
+
+    /// Nothing could be sent this time: the next attempt comes later.
+    pub(crate) fn postpone(&mut self, now: Instant) {
+        self.next = now + RETRY_EVERY;
     }
 
     /// Files a sent attempt; returns the index of one that is no longer answerable.
@@ -126,6 +153,7 @@ pub(crate) struct Pending {
     pub(crate) session: Session,
     pub(crate) chain: Vec<MembershipCertificate>,
     pub(crate) static_key: StaticPublicKey,
+    pub(crate) until: Instant,
 }
 
 /// Keys after a handshake.
@@ -139,6 +167,11 @@ pub(crate) struct Session {
     pub(crate) established_unix: UnixTime,
     pub(crate) hold: Hold,
     pub(crate) rotation_due: Option<Instant>,
+    /// The hard stop.
+    pub(crate) ends: Instant,
+    /// Where among this node's attempts and answers the handshake stands: of an initiator, when message 1 was sent; of
+    /// a responder, when message 2 was.
+    pub(crate) order: u64,
 }
 
 /// Whether data may flow on a session.
@@ -171,12 +204,17 @@ impl Session {
         self.sealer.sealed().max(self.opener.opened())
     }
 
-    fn hard_stop(&self, settings: &Settings) -> Instant {
-        self.established + settings.rotate_after + HARD_STOP_AFTER
+    /// When a session that is established now ends, rotated or not.
+    pub(crate) fn hard_stop(established: Instant, settings: &Settings) -> Instant {
+        established + settings.rotate_after + HARD_STOP_AFTER
     }
 
-    fn is_spent(&self, settings: &Settings, now: Instant) -> bool {
-        now >= self.hard_stop(settings) || self.sealer.sealed() >= PACKETS_MAX
+    fn is_spent(&self, now: Instant) -> bool {
+        now >= self.ends || self.sealer.sealed() >= PACKETS_MAX
+    }
+
+    fn may_send(&self, now: Instant) -> bool {
+        self.hold == Hold::Free && !self.is_spent(now)
     }
 }
 
@@ -186,7 +224,7 @@ pub(crate) enum Due {
     Attempt,
     GiveUp,
     Late,
-    AskRevocations(SessionIndex),
+    AskRevocations,
     Retire(SessionIndex),
     Lapse(SessionIndex),
 }
@@ -211,9 +249,27 @@ impl Peer {
         self.current.iter().chain(replaced).find(|session| session.index == index)
     }
 
-    /// The session for sending, if data may flow.
-    pub(crate) fn sending(&self) -> Option<&Session> {
-        self.current.as_ref().filter(|session| session.hold == Hold::Free)
+    /// The session for sending: the current one or, while that waits for revocations, the one that it replaced.
+    pub(crate) fn sending(&self, now: Instant) -> Option<&Session> {
+        let current = self.current.as_ref()?;
+        if current.hold == Hold::Free {
+            return Some(current).filter(|session| session.may_send(now));
+        }
+        self.replaced.iter().rev().map(|(session, _)| session).find(|session| session.may_send(now))
+    }
+
+    /// Whether the current session waits for revocations.
+    pub(crate) fn is_held(&self) -> bool {
+        self.current.as_ref().is_some_and(|session| session.hold != Hold::Free)
+    }
+
+    /// Frees every session; returns those replaced ones that were not free before.
+    pub(crate) fn free_replaced(&mut self) -> impl Iterator<Item = &Session> {
+        let held = self.replaced.iter_mut().map(|(session, _)| session).filter(|session| session.hold != Hold::Free);
+        held.map(|session| {
+            session.hold = Hold::Free;
+            &*session
+        })
     }
 
     pub(crate) const fn is_handshaking(&self) -> bool {
@@ -260,7 +316,7 @@ impl Peer {
     }
 
     /// The next moment at which [`Peer::due`] may have something.
-    pub(crate) fn deadline(&self, settings: &Settings) -> Option<Instant> {
+    pub(crate) fn deadline(&self) -> Option<Instant> {
         let attempt = match &self.handshake {
             Handshake::Idle => None,
             Handshake::Attempting(attempts) => Some(attempts.next.min(attempts.started + GIVE_UP_AFTER)),
@@ -270,31 +326,31 @@ impl Peer {
                 Hold::Free => None,
                 Hold::Revocations { ask_at } => Some(ask_at),
             };
-            [session.rotation_due, Some(session.hard_stop(settings)), ask].into_iter().flatten()
+            [session.rotation_due, Some(session.ends), ask].into_iter().flatten()
         });
         let replaced = self.replaced.front().map(|(_, until)| *until);
         attempt.into_iter().chain(current).chain(replaced).min()
     }
 
     /// What is due. Harmless when asked early or twice.
-    pub(crate) fn due(&mut self, settings: &Settings, now: Instant) -> Vec<Due> {
+    pub(crate) fn due(&mut self, now: Instant) -> Vec<Due> {
         let mut due = Vec::new();
         while self.replaced.front().is_some_and(|(_, until)| *until <= now) {
             let (session, _) = self.replaced.pop_front().expect("front was just seen");
             due.push(Due::Retire(session.index));
         }
-        self.session_due(settings, now, &mut due);
+        self.session_due(now, &mut due);
         self.handshake_due(now, &mut due);
         due
     }
 
-    fn session_due(&mut self, settings: &Settings, now: Instant, due: &mut Vec<Due>) {
+    fn session_due(&mut self, now: Instant, due: &mut Vec<Due>) {
         let is_active = self.activity.last().is_some_and(|last| now.since(last) < IDLE_AFTER);
         let is_attempting = matches!(self.handshake, Handshake::Attempting(_));
         let Some(session) = &mut self.current else {
             return;
         };
-        if session.is_spent(settings, now) {
+        if session.is_spent(now) {
             due.push(Due::Lapse(session.index));
             self.current = None;
             return;
@@ -303,7 +359,7 @@ impl Peer {
             && *ask_at <= now
         {
             *ask_at = now + ASK_REVOCATIONS_EVERY;
-            due.push(Due::AskRevocations(session.index));
+            due.push(Due::AskRevocations);
         }
         if session.rotation_due.is_some_and(|at| at <= now) {
             session.rotation_due = None;
@@ -329,13 +385,5 @@ impl Peer {
         if attempts.next <= now {
             due.push(Due::Attempt);
         }
-    }
-}
-
-/// Whether, of two sessions that crossed, the one with `role` at `local` was begun by the lower id.
-pub(crate) fn was_begun_by_lower(role: Role, local: &NodeId, remote: &NodeId) -> bool {
-    match role {
-        Role::Initiator => local < remote,
-        Role::Responder => remote < local,
     }
 }

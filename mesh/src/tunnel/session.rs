@@ -1,4 +1,6 @@
-use std::sync::atomic::{AtomicU64, Ordering};
+#[expect(clippy::disallowed_types, reason = "lanes share a sealer: they reserve counters without a lock")]
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 #[expect(clippy::disallowed_types, reason = "lanes share an opener; its window is the one lock in the core")]
 use std::sync::Mutex;
 
@@ -27,6 +29,7 @@ pub struct Exhausted;
 pub struct Sealer {
     key: AeadKey,
     remote: SessionIndex,
+    #[expect(clippy::disallowed_types, reason = "see the import")]
     next: AtomicU64,
     rotate_at: u64,
 }
@@ -37,8 +40,8 @@ impl Sealer {
     /// # Errors
     /// [`Exhausted`] when the reservation would pass the session's hard stop.
     pub fn reserve(&self, count: u64) -> Result<u64, Exhausted> {
-        let first = self.next.fetch_add(count, Ordering::Relaxed);
-        if first.saturating_add(count) > PACKETS_MAX { Err(Exhausted) } else { Ok(first) }
+        let within = |next: u64| next.checked_add(count).filter(|end| *end <= PACKETS_MAX);
+        self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within).map_err(|_| Exhausted)
     }
 
     /// Seals `content` under a reserved counter and appends the record to `out`.
@@ -87,6 +90,7 @@ pub struct Opener {
     key: AeadKey,
     #[expect(clippy::disallowed_types, reason = "see the import")]
     window: Mutex<ReplayWindow>,
+    #[expect(clippy::disallowed_types, reason = "see the import")]
     opened: AtomicU64,
 }
 
@@ -96,7 +100,10 @@ impl Opener {
     /// # Errors
     /// The reason why it is dropped. Nothing has changed then: only an authentic record moves the window.
     pub fn open<'a>(&self, header: &RecordHeader, datagram: &'a mut [u8]) -> Result<Opened<'a>, DropReason> {
-        if datagram.len() < RECORD_OVERHEAD || header.counter >= PACKETS_MAX {
+        if datagram.len() < RECORD_OVERHEAD {
+            return Err(DropReason::Malformed);
+        }
+        if header.counter >= PACKETS_MAX {
             return Err(DropReason::Exhausted);
         }
         self.window().check(header.counter)?;
@@ -112,7 +119,6 @@ impl Opener {
         self.opened.load(Ordering::Relaxed)
     }
 
-    #[expect(clippy::disallowed_types, reason = "see the import")]
     fn window(&self) -> std::sync::MutexGuard<'_, ReplayWindow> {
         self.window.lock().expect("no code panics while it holds the window")
     }
@@ -126,6 +132,7 @@ pub(crate) enum Role {
 }
 
 /// Derives both halves of a session from a finished handshake.
+#[expect(clippy::disallowed_types, reason = "see the import")]
 pub(crate) fn halves(split: &Split, role: Role, suite: Suite, remote: SessionIndex, rotate_at: u64) -> (Sealer, Opener) {
     let to_responder = transport_key(&split.to_responder, suite, Direction::ToResponder, &split.hash);
     let to_initiator = transport_key(&split.to_initiator, suite, Direction::ToInitiator, &split.hash);

@@ -32,9 +32,4 @@ impl StagedPackets {
         self.bytes = 0;
         std::mem::take(&mut self.packets)
     }
-
-    /// Whether nothing waits.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.packets.is_empty()
-    }
 }

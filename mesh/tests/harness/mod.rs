@@ -1,0 +1,606 @@
+//! A few nodes, a virtual clock, and what they say to each other carried between them.
+#![allow(dead_code, reason = "each test uses a part")]
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use holloway_mesh::*;
+use holloway_wire::*;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+/// What the disk of a node does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Disk {
+    Writes,
+    Fails,
+    Waits,
+}
+
+/// A datagram under way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Flight {
+    pub(crate) from: Endpoint,
+    pub(crate) to: Endpoint,
+    pub(crate) datagram: Vec<u8>,
+}
+
+/// First bytes of the frames.
+pub(crate) const INITIATION: u8 = 0x08;
+pub(crate) const RESPONSE: u8 = 0x09;
+pub(crate) const COOKIE: u8 = 0x0a;
+pub(crate) const TRANSPORT: u8 = 0x0b;
+
+impl Flight {
+    pub(crate) fn is(&self, kind: u8) -> bool {
+        self.datagram[0] == kind
+    }
+}
+
+/// A node and what it has put out that is not carried on.
+pub(crate) struct Side {
+    pub(crate) node: Node,
+    pub(crate) id: NodeId,
+    pub(crate) ip: Ipv6Addr,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) disk: Disk,
+    /// How far its wall clock is from the true time, in seconds.
+    pub(crate) clock_error: i64,
+    pub(crate) received: Vec<Vec<u8>>,
+    pub(crate) events: Vec<Event>,
+    pub(crate) waiting: Vec<RecordId>,
+    pub(crate) written: Vec<Write>,
+    pub(crate) forwarding: Vec<Forwarding>,
+    pub(crate) responses: BTreeMap<ResponseToken, Vec<u8>>,
+    pub(crate) verdicts: Vec<Verdict>,
+    pub(crate) sent: u64,
+}
+
+/// Several nodes in one network.
+pub(crate) struct Net {
+    pub(crate) sides: Vec<Side>,
+    pub(crate) flights: VecDeque<Flight>,
+    pub(crate) root: IdentityKey,
+    pub(crate) network: NetworkId,
+    pub(crate) monotonic: u64,
+    pub(crate) unix: u64,
+    pub(crate) settings: Settings,
+    controls: VecDeque<(usize, ControlCommand)>,
+    connections: Vec<(usize, usize)>,
+    asked: BTreeMap<ResponseToken, (usize, RequestId)>,
+    next: u64,
+    seed: u64,
+}
+
+pub(crate) fn label(text: &str) -> Label {
+    text.parse().expect("a label")
+}
+
+pub(crate) fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).expect("a short span")
+}
+
+impl Net {
+    /// A network with its founder, the first side.
+    pub(crate) fn found(seed: u64) -> Self {
+        Self::found_with(seed, Settings::default())
+    }
+
+    pub(crate) fn found_with(seed: u64, settings: Settings) -> Self {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let root = IdentityKey::generate(&mut rng);
+        let mut net = Self {
+            sides: Vec::new(),
+            flights: VecDeque::new(),
+            network: NetworkId::of_root(&root.node_id()),
+            root,
+            monotonic: 1_000_000_000,
+            unix: 1_800_000_000_000_000_000,
+            settings,
+            controls: VecDeque::new(),
+            connections: Vec::new(),
+            asked: BTreeMap::new(),
+            next: 0,
+            seed,
+        };
+        let key = IdentityKey::generate(&mut rng);
+        let static_key = StaticSecret::generate(&mut rng);
+        let identity = found(&net.root, key, static_key, label("home"), label("alice"), net.now_at(0));
+        net.add(identity, Stored::default());
+        net
+    }
+
+    /// Two members that know each other's endpoints, with no session yet.
+    pub(crate) fn pair(seed: u64) -> Self {
+        Self::pair_with(seed, Settings::default())
+    }
+
+    pub(crate) fn pair_with(seed: u64, settings: Settings) -> Self {
+        let mut net = Self::found_with(seed, settings);
+        net.join("bob");
+        net.connect(0, 1);
+        net.settle_announcements();
+        net
+    }
+
+    /// Two members with a session that both use.
+    pub(crate) fn connected_pair(seed: u64, settings: Settings) -> Self {
+        let mut net = Self::pair_with(seed, settings);
+        net.send(0, 1, b"hello");
+        net.run();
+        net.send(1, 0, b"hello");
+        net.run();
+        assert_eq!((net.take(0).len(), net.take(1).len()), (1, 1), "both directions work");
+        net
+    }
+
+    /// The time as this side sees it.
+    pub(crate) fn now_at(&self, side: usize) -> Now {
+        let error = self.sides.get(side).map_or(0, |side| side.clock_error);
+        let unix = self.unix.checked_add_signed(error * 1_000_000_000).expect("within the clock");
+        Now { monotonic: Instant::from_nanos(self.monotonic), unix: UnixTime::from_nanos(unix) }
+    }
+
+    pub(crate) fn rng(&mut self) -> StdRng {
+        self.next += 1;
+        StdRng::seed_from_u64(self.seed.wrapping_mul(1000).wrapping_add(self.next))
+    }
+
+    /// Starts a node.
+    pub(crate) fn add(&mut self, identity: Identity, stored: Stored) -> usize {
+        let side = self.sides.len();
+        let id = identity.node_id();
+        let rng = Box::new(self.rng());
+        let node = Node::new(identity, self.settings.clone(), stored, rng, self.now_at(side));
+        let address: SocketAddr = format!("192.0.2.{}:4242", side + 1).parse().expect("an address");
+        self.sides.push(Side {
+            node,
+            id,
+            ip: OverlayAddr::of_node(&self.network, &id).ip(),
+            endpoint: Endpoint::udp(address),
+            disk: Disk::Writes,
+            clock_error: 0,
+            received: Vec::new(),
+            events: Vec::new(),
+            waiting: Vec::new(),
+            written: Vec::new(),
+            forwarding: Vec::new(),
+            responses: BTreeMap::new(),
+            verdicts: Vec::new(),
+            sent: 0,
+        });
+        let local = LocalAddrs { data: vec![address], control: vec![ControlAddr::Tcp(address)] };
+        self.act(side, |node, now| node.handle_network_change(local, now));
+        side
+    }
+
+    /// Gives a node an input and collects what it says.
+    pub(crate) fn act(&mut self, side: usize, input: impl FnOnce(&mut Node, Now)) {
+        let now = self.now_at(side);
+        input(&mut self.sides[side].node, now);
+        self.drain(side);
+    }
+
+    fn drain(&mut self, at: usize) {
+        while let Some(output) = self.sides[at].node.poll_output() {
+            let side = &mut self.sides[at];
+            match output {
+                Output::Transmit { endpoint, datagram } => {
+                    side.sent += 1;
+                    self.flights.push_back(Flight { from: side.endpoint, to: endpoint, datagram });
+                }
+                Output::Tun(packet) => side.received.push(packet),
+                Output::Control(command) => self.controls.push_back((at, command)),
+                Output::Persist { id, writes } => match side.disk {
+                    Disk::Writes => {
+                        side.written.extend(writes);
+                        self.act(at, |node, now| node.handle_persisted(id, Ok(()), now));
+                    }
+                    Disk::Fails => self.act(at, |node, now| node.handle_persisted(id, Err("full".into()), now)),
+                    Disk::Waits => side.waiting.push(id),
+                },
+                Output::Forwarding(forwarding) => side.forwarding.push(forwarding),
+                Output::Event(event) => side.events.push(event),
+            }
+        }
+    }
+
+    pub(crate) fn side_of(&self, node: &NodeId) -> Option<usize> {
+        self.sides.iter().position(|side| side.id == *node)
+    }
+
+    pub(crate) fn side_at(&self, endpoint: &Endpoint) -> Option<usize> {
+        self.sides.iter().position(|side| side.endpoint == *endpoint)
+    }
+
+    /// Connects the control planes of two sides.
+    pub(crate) fn connect(&mut self, from: usize, to: usize) {
+        self.connections.push((from, to));
+        let (from_id, to_id) = (self.sides[from].id, self.sides[to].id);
+        self.act(to, |node, now| {
+            node.handle_control(ControlEvent::Connected { node: from_id, outbound: false }, now);
+        });
+        self.act(from, |node, now| {
+            node.handle_control(ControlEvent::Connected { node: to_id, outbound: true }, now);
+        });
+        self.run_control();
+    }
+
+    pub(crate) fn disconnect(&mut self, a: usize, b: usize) {
+        self.connections.retain(|pair| *pair != (a, b) && *pair != (b, a));
+        let (a_id, b_id) = (self.sides[a].id, self.sides[b].id);
+        self.act(a, |node, now| node.handle_control(ControlEvent::Disconnected { node: b_id }, now));
+        self.act(b, |node, now| node.handle_control(ControlEvent::Disconnected { node: a_id }, now));
+        self.run_control();
+    }
+
+    pub(crate) fn are_connected(&self, a: usize, b: usize) -> bool {
+        self.connections.contains(&(a, b)) || self.connections.contains(&(b, a))
+    }
+
+    /// Carries what the control planes say until nothing is left.
+    pub(crate) fn run_control(&mut self) {
+        while let Some((from, command)) = self.controls.pop_front() {
+            self.control(from, command);
+        }
+    }
+
+    fn control(&mut self, from: usize, command: ControlCommand) {
+        let from_id = self.sides[from].id;
+        match command {
+            ControlCommand::Request { id, node, channel, body } => {
+                let target = self.side_of(&node).filter(|to| self.are_connected(from, *to));
+                let Some(to) = target else {
+                    self.act(from, |node, now| node.handle_control(ControlEvent::Response { id, body: None }, now));
+                    return;
+                };
+                self.next += 1;
+                let token = ResponseToken(self.next);
+                self.asked.insert(token, (from, id));
+                let event = ControlEvent::Request { token, node: from_id, channel, body };
+                self.act(to, |node, now| node.handle_control(event, now));
+            }
+            ControlCommand::Respond { token, body } => match self.asked.remove(&token) {
+                Some((asker, id)) => self.act(asker, |node, now| {
+                    node.handle_control(ControlEvent::Response { id, body: Some(body) }, now);
+                }),
+                None => drop(self.sides[from].responses.insert(token, body)),
+            },
+            ControlCommand::Publish { body } => {
+                for to in 0..self.sides.len() {
+                    if self.are_connected(from, to) {
+                        self.gossip(from_id, to, body.clone());
+                    }
+                }
+            }
+            ControlCommand::Expel { node } => {
+                if let Some(to) = self.side_of(&node).filter(|to| self.are_connected(from, *to)) {
+                    self.disconnect(from, to);
+                }
+            }
+            ControlCommand::FindRecord { id, .. } => {
+                self.act(from, |node, now| node.handle_control(ControlEvent::Record { id, value: None }, now));
+            }
+            ControlCommand::Judge { verdict, .. } => self.sides[from].verdicts.push(verdict),
+            ControlCommand::Dial { .. }
+            | ControlCommand::Admit { .. }
+            | ControlCommand::PutRecord { .. }
+            | ControlCommand::JudgeRecord { .. } => {}
+        }
+    }
+
+    /// Hands a side something as if a node had passed it on.
+    pub(crate) fn gossip(&mut self, source: NodeId, to: usize, body: Vec<u8>) {
+        self.next += 1;
+        let event = ControlEvent::Gossip { message: GossipToken(self.next), source, body };
+        self.act(to, |node, now| node.handle_control(event, now));
+    }
+
+    /// What a side thinks of a publication that it is told.
+    pub(crate) fn tell(&mut self, to: usize, publication: &Publication) -> Verdict {
+        let source = self.sides[to].id;
+        self.sides[to].verdicts.clear();
+        self.gossip(source, to, publication.encode());
+        self.run_control();
+        self.sides[to].verdicts.pop().expect("every message is judged")
+    }
+
+    /// Brings one datagram to whoever is at its target.
+    pub(crate) fn deliver(&mut self, flight: Flight) {
+        if let Some(to) = self.side_at(&flight.to) {
+            self.act(to, |node, now| node.handle_datagram(flight.from, flight.datagram, now));
+        }
+    }
+
+    /// Carries everything until nothing is left, in no time.
+    pub(crate) fn run(&mut self) {
+        self.run_lossy(|_| true);
+    }
+
+    /// The same, but only what `arrives` arrives.
+    pub(crate) fn run_lossy(&mut self, mut arrives: impl FnMut(&Flight) -> bool) {
+        loop {
+            self.run_control();
+            let Some(flight) = self.flights.pop_front() else {
+                return;
+            };
+            if arrives(&flight) {
+                self.deliver(flight);
+            }
+        }
+    }
+
+    /// Lets time pass, with every timer at its time.
+    pub(crate) fn pass(&mut self, span: Duration) {
+        self.pass_lossy(span, |_| true);
+    }
+
+    pub(crate) fn pass_lossy(&mut self, span: Duration, mut arrives: impl FnMut(&Flight) -> bool) {
+        let end = self.monotonic + nanos(span);
+        self.run_lossy(&mut arrives);
+        loop {
+            let next = self.sides.iter().filter_map(|side| side.node.poll_timeout()).map(|(at, _)| at.as_nanos()).min();
+            let at = next.map_or(end, |next| next.max(self.monotonic).min(end));
+            self.unix += at - self.monotonic;
+            self.monotonic = at;
+            let due: Vec<usize> = (0..self.sides.len()).filter(|side| self.is_due(*side)).collect();
+            if due.is_empty() && at == end {
+                return;
+            }
+            for side in due {
+                self.act(side, Node::handle_timeout);
+            }
+            self.run_lossy(&mut arrives);
+            let is_stuck = (0..self.sides.len()).any(|side| self.is_due(side));
+            assert!(!is_stuck || at < end || self.flights.is_empty(), "a timer does not move on");
+            self.monotonic += u64::from(is_stuck);
+            self.unix += u64::from(is_stuck);
+        }
+    }
+
+    fn is_due(&self, side: usize) -> bool {
+        self.sides[side].node.poll_timeout().is_some_and(|(at, _)| at.as_nanos() <= self.monotonic)
+    }
+
+    /// Until every side has announced itself to those it is connected with.
+    pub(crate) fn settle_announcements(&mut self) {
+        self.pass(Duration::from_millis(500));
+    }
+
+    /// Runs a command and says what it came to.
+    pub(crate) fn command(&mut self, side: usize, command: Command) -> Result<Reply, CommandError> {
+        self.next += 1;
+        let id = CommandId(self.next);
+        self.act(side, |node, now| node.handle_command(id, command, now));
+        self.run();
+        self.result(side, id).expect("the command is done")
+    }
+
+    pub(crate) fn result(&mut self, side: usize, id: CommandId) -> Option<Result<Reply, CommandError>> {
+        let events = &mut self.sides[side].events;
+        let at = events.iter().position(|event| matches!(event, Event::CommandDone { id: done, .. } if *done == id))?;
+        match events.remove(at) {
+            Event::CommandDone { result, .. } => Some(result),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn invite(&mut self, side: usize, rights: Rights) -> InviteToken {
+        let command =
+            Command::CreateInvite { label: None, rights, groups: vec![], lifetime: seconds(3600), bootstrap: vec![] };
+        match self.command(side, command) {
+            Ok(Reply::InviteCreated { token, .. }) => token,
+            Ok(_) => panic!("another reply"),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Asks an issuer to redeem; `None` while the answer is held back.
+    pub(crate) fn ask(&mut self, issuer: usize, newcomer: &Newcomer) -> Option<Vec<u8>> {
+        let body = newcomer.redeemer.request(self.now_at(usize::MAX));
+        self.ask_with(issuer, newcomer.key.node_id(), body)
+    }
+
+    pub(crate) fn ask_with(&mut self, issuer: usize, asker: NodeId, body: Vec<u8>) -> Option<Vec<u8>> {
+        self.next += 1;
+        let token = ResponseToken(self.next);
+        let event = ControlEvent::Request { token, node: asker, channel: Channel::Redeem, body };
+        self.act(issuer, |node, now| node.handle_control(event, now));
+        self.run_control();
+        self.sides[issuer].responses.remove(&token)
+    }
+
+    pub(crate) fn newcomer(&mut self, token: &InviteToken, name: &str) -> Newcomer {
+        let mut rng = self.rng();
+        let (key, static_key) = (IdentityKey::generate(&mut rng), StaticSecret::generate(&mut rng));
+        Newcomer::new(token, name, key, static_key, self.now_at(usize::MAX))
+    }
+
+    /// Lets a newcomer in and starts its node.
+    pub(crate) fn join(&mut self, name: &str) -> usize {
+        self.join_by(0, name, Rights::NONE)
+    }
+
+    pub(crate) fn join_by(&mut self, issuer: usize, name: &str, rights: Rights) -> usize {
+        let token = self.invite(issuer, rights);
+        let newcomer = self.newcomer(&token, name);
+        let reply = self.ask(issuer, &newcomer).expect("an answer");
+        let joined = newcomer.redeemer.handle_reply(&reply, self.now_at(usize::MAX)).expect("a membership");
+        self.add(newcomer.identity(joined), Stored::default())
+    }
+
+    /// A packet from one side to another, given to the first one's node.
+    pub(crate) fn send(&mut self, from: usize, to: usize, payload: &[u8]) {
+        let packet = packet(self.sides[from].ip, self.sides[to].ip, payload);
+        self.act(from, |node, now| node.handle_tun(packet, now));
+    }
+
+    /// The payloads that a side's stack received since the last call.
+    pub(crate) fn take(&mut self, side: usize) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.sides[side].received).into_iter().map(|packet| packet[40..].to_vec()).collect()
+    }
+
+    pub(crate) fn dropped(&self, side: usize, reason: DropReason) -> u64 {
+        self.sides[side].node.snapshot(self.now_at(side)).drops.of(reason)
+    }
+
+    pub(crate) fn peer(&self, side: usize, peer: usize) -> PeerSnapshot {
+        let id = self.sides[peer].id;
+        let snapshot = self.sides[side].node.snapshot(self.now_at(side));
+        snapshot.peers.into_iter().find(|peer| peer.node == id).expect("a member")
+    }
+
+    pub(crate) fn has_session(&self, side: usize, peer: usize) -> bool {
+        self.peer(side, peer).session.is_some()
+    }
+
+    pub(crate) fn is_member(&self, side: usize, node: &NodeId) -> bool {
+        let snapshot = self.sides[side].node.snapshot(self.now_at(side));
+        snapshot.node == *node || snapshot.peers.iter().any(|peer| peer.node == *node)
+    }
+
+    /// The session that a side would seal with for another, as it told the lanes last.
+    pub(crate) fn route(&self, side: usize, peer: usize) -> Option<Route> {
+        let id = self.sides[peer].id;
+        self.sides[side].forwarding.iter().rev().find_map(|forwarding| match forwarding {
+            Forwarding::Peer { node, route, .. } if *node == id => Some(*route),
+            _ => None,
+        })?
+    }
+
+    /// Sessions that a side has installed and not retired.
+    pub(crate) fn installed(&self, side: usize) -> usize {
+        let mut live = std::collections::BTreeSet::new();
+        for forwarding in &self.sides[side].forwarding {
+            match forwarding {
+                Forwarding::Install { index, .. } => assert!(live.insert(*index), "installed twice"),
+                Forwarding::Retire { index } => drop(live.remove(index)),
+                Forwarding::Peer { .. } => {}
+            }
+        }
+        live.len()
+    }
+
+    /// Both sides use one and the same session: the last datagram of each opens on the other's current one.
+    pub(crate) fn assert_agree(&mut self, a: usize, b: usize) {
+        for (from, to) in [(a, b), (b, a)] {
+            self.send(from, to, b"agreed?");
+            let flight = self.flights.pop_back().expect("a record");
+            assert!(flight.is(TRANSPORT), "there is a session");
+            let index = u32::from_le_bytes(flight.datagram[4..8].try_into().expect("four bytes"));
+            let current = self.route(to, from).expect("a route back").session;
+            assert_eq!(SessionIndex(index), current, "{from} sends on {to}'s current session");
+            self.deliver(flight);
+        }
+        self.run();
+        assert_eq!((self.take(a), self.take(b)), (vec![b"agreed?".to_vec()], vec![b"agreed?".to_vec()]));
+    }
+
+    /// Issues a certificate by hand.
+    pub(crate) fn certify(&self, issuer: &IdentityKey, subject: &Subject, membership: Membership) -> MembershipCertificate {
+        let binding = StaticBinding {
+            subject: subject.key.node_id(),
+            key: subject.static_key.public(),
+            sequence: subject.sequence,
+        };
+        let binding = Signed::sign(binding, &subject.key, &self.network);
+        MembershipCertificate::issue(membership, binding, issuer, &self.network).expect("a certificate")
+    }
+
+    pub(crate) fn membership(&self, issuer: &IdentityKey, subject: &Subject, name: &str, rights: Rights) -> Membership {
+        Membership {
+            subject: subject.key.node_id(),
+            label: label(name),
+            rights,
+            groups: Vec::new(),
+            validity: Validity { not_before: UnixTime::from_secs(1_700_000_000), not_after: None },
+            issuer: issuer.node_id(),
+        }
+    }
+
+    pub(crate) fn revocation(&self, revoker: &IdentityKey, subject: &NodeId, kept: Vec<CertificateHash>) -> Publication {
+        let at = self.now_at(usize::MAX).unix;
+        let revocation = Revocation { subject: *subject, revoker: revoker.node_id(), at, kept };
+        Publication::Revocation(Signed::sign(revocation, revoker, &self.network))
+    }
+}
+
+/// Keys of someone for whom certificates are made by hand.
+pub(crate) struct Subject {
+    pub(crate) key: IdentityKey,
+    pub(crate) static_key: StaticSecret,
+    pub(crate) sequence: u64,
+}
+
+impl Subject {
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut rng = StdRng::seed_from_u64(seed);
+        Self { key: IdentityKey::generate(&mut rng), static_key: StaticSecret::generate(&mut rng), sequence: 1 }
+    }
+
+    pub(crate) fn id(&self) -> NodeId {
+        self.key.node_id()
+    }
+
+    pub(crate) fn identity(&self, network: NetworkId, chain: Vec<MembershipCertificate>) -> Identity {
+        Identity {
+            network,
+            network_label: label("home"),
+            key: IdentityKey::from_bytes(&self.key.to_bytes()),
+            static_key: self.static_key.clone(),
+            chain,
+        }
+    }
+}
+
+/// Someone with an invite.
+pub(crate) struct Newcomer {
+    pub(crate) key: IdentityKey,
+    pub(crate) static_key: StaticSecret,
+    pub(crate) redeemer: Redeemer,
+}
+
+impl Newcomer {
+    pub(crate) fn new(token: &InviteToken, name: &str, key: IdentityKey, static_key: StaticSecret, now: Now) -> Self {
+        let redeemer =
+            Redeemer::new(token.clone(), label(name), &key, &static_key, now).expect("the invite is not over");
+        Self { key, static_key, redeemer }
+    }
+
+    pub(crate) fn identity(self, joined: Joined) -> Identity {
+        Identity {
+            network: joined.network,
+            network_label: joined.network_label,
+            key: self.key,
+            static_key: self.static_key,
+            chain: joined.chain,
+        }
+    }
+}
+
+/// A whole inner packet (RFC 8200 §3) with no next header.
+pub(crate) fn packet(source: Ipv6Addr, destination: Ipv6Addr, payload: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(payload.len()).expect("a short payload").to_be_bytes();
+    let mut packet = vec![0x60, 0, 0, 0, length[0], length[1], 59, 64];
+    packet.extend_from_slice(&source.octets());
+    packet.extend_from_slice(&destination.octets());
+    packet.extend_from_slice(payload);
+    packet
+}
+
+/// The same over IPv4 (RFC 791 §3.1).
+pub(crate) fn packet_v4(source: [u8; 4], destination: [u8; 4]) -> Vec<u8> {
+    let mut packet = vec![0x45, 0, 0, 20, 0, 0, 0, 0, 64, 59, 0, 0];
+    packet.extend_from_slice(&source);
+    packet.extend_from_slice(&destination);
+    packet
+}
+
+pub(crate) fn ip(address: Ipv6Addr) -> IpAddr {
+    IpAddr::V6(address)
+}

@@ -1,0 +1,65 @@
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::Context;
+use futures::StreamExt;
+use futures::TryStreamExt;
+use holloway_wire::is_dialable;
+use rtnetlink::packet_route::address::AddressAttribute;
+use rtnetlink::{Handle, MulticastGroup};
+use tokio::sync::mpsc;
+
+/// Changes of addresses come in bursts (a link comes up, then its addresses): one look after the burst.
+const SETTLE: Duration = Duration::from_millis(200);
+
+/// The addresses at which others can reach this machine: no loopback, link-local or overlay address.
+pub(crate) async fn reachable() -> anyhow::Result<Vec<IpAddr>> {
+    let (connection, handle, _) = rtnetlink::new_connection().context("netlink")?;
+    let task = tokio::spawn(connection);
+    let addresses = list(&handle).await;
+    task.abort();
+    addresses
+}
+
+async fn list(handle: &Handle) -> anyhow::Result<Vec<IpAddr>> {
+    let mut found = Vec::new();
+    let mut answers = handle.address().get().execute();
+    while let Some(message) = answers.try_next().await.context("netlink does not list addresses")? {
+        found.extend(message.attributes.iter().filter_map(own_address));
+    }
+    found.retain(|ip| is_dialable(&SocketAddr::new(*ip, 1)));
+    found.sort();
+    found.dedup();
+    Ok(found)
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "netlink has many attributes; two hold addresses")]
+fn own_address(attribute: &AddressAttribute) -> Option<IpAddr> {
+    match attribute {
+        AddressAttribute::Address(ip) | AddressAttribute::Local(ip) => Some(*ip),
+        _ => None,
+    }
+}
+
+/// Tells whenever this machine's addresses have changed. Ends with the receiver.
+pub(crate) async fn watch(changed: mpsc::Sender<()>) -> anyhow::Result<()> {
+    let groups = [MulticastGroup::Ipv4Ifaddr, MulticastGroup::Ipv6Ifaddr];
+    let (connection, _handle, mut messages) =
+        rtnetlink::new_multicast_connection(&groups).context("netlink does not tell of changes")?;
+    let task = tokio::spawn(connection);
+    while messages.next().await.is_some() {
+        let settled = tokio::time::sleep(SETTLE);
+        tokio::pin!(settled);
+        loop {
+            tokio::select! {
+                () = &mut settled => break,
+                more = messages.next() => if more.is_none() { break },
+            }
+        }
+        if changed.send(()).await.is_err() {
+            break;
+        }
+    }
+    task.abort();
+    Ok(())
+}

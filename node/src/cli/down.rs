@@ -1,0 +1,33 @@
+//! `holloway down`: returns when the daemon has gone.
+
+use std::time::Duration;
+
+use holloway_dashboard::api::{ApiError, ErrorCode};
+use tokio::net::UnixStream;
+use tokio::time::{Instant, sleep};
+
+use super::context::Context;
+use super::failure::Failure;
+
+/// Longest clean stop: routes, names and interfaces are put back, sessions are closed.
+const STOP_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// How often it is looked whether the daemon has gone.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Stops the running daemon.
+pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
+    let client = context.daemon()?;
+    let down = client.down().await?;
+    let deadline = Instant::now() + STOP_TIME_MAX;
+    // The socket is the last thing that a daemon gives up.
+    while UnixStream::connect(client.socket()).await.is_ok() {
+        if Instant::now() > deadline {
+            let message = format!("the daemon still runs {} s after it was asked to stop", STOP_TIME_MAX.as_secs());
+            let hint = format!("run: {}", context.command("doctor"));
+            return Err(ApiError::new(ErrorCode::Timeout, message).with_hint(hint).into());
+        }
+        sleep(LOOK).await;
+    }
+    context.output().answer(&down, |_, _| "the daemon has stopped\n".to_owned())
+}

@@ -1,0 +1,346 @@
+//! What was typed, as requests that can be made. What cannot be meant is refused here, before anything is reached.
+
+use std::time::Duration;
+
+use clap_complete::Shell;
+use holloway_dashboard::api::{
+    ApiError, Block, CreateInvite, CreateNetwork, DnsAdd, DnsQuery, DnsRemove, ErrorCode, InNetwork, Revoke, Right,
+};
+use holloway_dns::PublishedRecord;
+use holloway_wire::{Bootstrap, Label};
+
+use super::args::{
+    CertificateCommand, Check, Command, CreateArgs, DemoArgs, DnsCommand, InviteArgs, InviteCommand, JoinArgs,
+    LeaveArgs, MemberArgs, NetworkArgs, NewInviteArgs, PingArgs, RightArg, ServiceCommand, UpArgs,
+};
+use super::demo_tool::DemoToolArgs;
+use super::failure::Failure;
+use super::join::{InviteSource, JoinPlan};
+use super::ping::PingPlan;
+
+/// What is to be done.
+#[derive(Debug)]
+pub(crate) enum Action {
+    Create(CreateNetwork),
+    Invite { request: CreateInvite, drawing: Drawing },
+    Invites(InNetwork),
+    RevokeInvite { id: String, network: InNetwork },
+    Join(JoinPlan),
+    Up(UpMode),
+    Down,
+    Leave { label: Label, consent: Consent },
+    Status,
+    Check(Check),
+    Peers(InNetwork),
+    Ping(PingPlan),
+    Revoke(Revoke),
+    Block(Block),
+    Unblock { name: String, network: InNetwork },
+    Certificate { name: Option<String>, network: InNetwork },
+    DnsList(InNetwork),
+    DnsAdd(DnsAdd),
+    DnsRemove(DnsRemove),
+    DnsQuery(DnsQuery),
+    Events(Extent),
+    Doctor,
+    Demo(DemoArgs),
+    Service(ServiceCommand),
+    Completions(Shell),
+    DemoTool(DemoToolArgs),
+    ProbeName(String),
+}
+
+/// Whether an invite is also drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Drawing {
+    /// As a QR code.
+    Qr,
+    /// No.
+    None,
+}
+
+/// How the daemon runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UpMode {
+    /// In this process.
+    Foreground,
+    /// In a process of its own; we return when it lives.
+    Detached,
+    /// In a process of its own; we return when it is ready.
+    DetachedReady,
+}
+
+/// Whether the user has agreed already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Consent {
+    /// By a flag.
+    Given,
+    /// Not yet.
+    ToAsk,
+}
+
+/// How far a listing of events goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// To the present.
+    Past,
+    /// On, as things happen.
+    Following,
+}
+
+impl Action {
+    /// Finds out what was meant.
+    pub(crate) fn new(command: Command) -> Result<Self, Failure> {
+        Ok(match command {
+            Command::Create(args) => Self::Create(create(&args)?),
+            Command::Invite(args) => invite(args)?,
+            Command::Invites(network) => Self::Invites(network.into()),
+            Command::Join(args) => Self::Join(join(args)?),
+            Command::Up(args) => Self::Up(up(&args)),
+            Command::Down => Self::Down,
+            Command::Leave(args) => leave(&args)?,
+            Command::Status(args) => args.check.map_or(Self::Status, Self::Check),
+            Command::Peers(network) => Self::Peers(network.into()),
+            Command::Ping(args) => Self::Ping(ping(args)),
+            Command::Revoke(MemberArgs { name, network }) => Self::Revoke(Revoke { network: network.network, name }),
+            Command::Block(MemberArgs { name, network }) => Self::Block(Block { network: network.network, name }),
+            Command::Unblock(MemberArgs { name, network }) => Self::Unblock { name, network: network.into() },
+            Command::Certificate(CertificateCommand::Show { name, network }) => {
+                Self::Certificate { name, network: network.into() }
+            }
+            Command::Dns(command) => dns(command)?,
+            Command::Events(args) => Self::Events(if args.follow { Extent::Following } else { Extent::Past }),
+            Command::Doctor => Self::Doctor,
+            Command::Demo(args) => Self::Demo(args),
+            Command::Service(command) => Self::Service(command),
+            Command::Completions { shell } => Self::Completions(shell),
+            Command::DemoTool(args) => Self::DemoTool(args),
+            Command::ProbeName { name } => Self::ProbeName(name),
+        })
+    }
+}
+
+impl From<NetworkArgs> for InNetwork {
+    fn from(typed: NetworkArgs) -> Self {
+        Self { network: typed.network }
+    }
+}
+
+impl From<RightArg> for Right {
+    fn from(typed: RightArg) -> Self {
+        match typed {
+            RightArg::Relay => Self::Relay,
+            RightArg::Exit => Self::Exit,
+            RightArg::Issue => Self::Issue,
+            RightArg::Admin => Self::Admin,
+        }
+    }
+}
+
+fn create(typed: &CreateArgs) -> Result<CreateNetwork, Failure> {
+    Ok(CreateNetwork { label: label(&typed.network)?.to_string(), name: optional_label(typed.name.as_deref())? })
+}
+
+fn invite(typed: InviteArgs) -> Result<Action, Failure> {
+    match typed.command {
+        Some(InviteCommand::Revoke { id, network }) => Ok(Action::RevokeInvite { id, network: network.into() }),
+        None => new_invite(typed.new),
+    }
+}
+
+fn new_invite(typed: NewInviteArgs) -> Result<Action, Failure> {
+    typed.bootstrap.iter().try_for_each(|address| check_bootstrap(address))?;
+    let drawing = if typed.qr { Drawing::Qr } else { Drawing::None };
+    let mut rights: Vec<Right> = typed.rights.into_iter().map(Right::from).collect();
+    rights.sort_unstable();
+    rights.dedup();
+    let request = CreateInvite {
+        network: typed.network.network,
+        name: optional_label(typed.name.as_deref())?,
+        rights,
+        groups: typed.groups,
+        // An invite that lives for less than a second would be expired when it is printed.
+        expires_s: typed.expires.map(|span| span.0.as_secs().max(1)),
+        bootstrap: typed.bootstrap,
+    };
+    Ok(Action::Invite { request, drawing })
+}
+
+fn check_bootstrap(address: &str) -> Result<(), Failure> {
+    match address.parse::<Bootstrap>() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Failure::usage(
+            format!("{address:?} is neither a host nor an address"),
+            "write for example: --bootstrap 203.0.113.7:42042 or --bootstrap home.example.org",
+        )),
+    }
+}
+
+fn join(typed: JoinArgs) -> Result<JoinPlan, Failure> {
+    let name = optional_label(typed.name.as_deref())?;
+    Ok(JoinPlan { source: InviteSource::new(typed.invite), name, wait: typed.wait })
+}
+
+fn up(typed: &UpArgs) -> UpMode {
+    match (typed.detach, typed.wait_ready) {
+        (false, _) => UpMode::Foreground,
+        (true, false) => UpMode::Detached,
+        (true, true) => UpMode::DetachedReady,
+    }
+}
+
+fn leave(typed: &LeaveArgs) -> Result<Action, Failure> {
+    let consent = if typed.yes { Consent::Given } else { Consent::ToAsk };
+    Ok(Action::Leave { label: label(&typed.network)?, consent })
+}
+
+fn ping(typed: PingArgs) -> PingPlan {
+    /// A flood would measure the local API, not the path.
+    const INTERVAL_MIN: Duration = Duration::from_millis(10);
+    PingPlan {
+        target: typed.target,
+        network: typed.network.network,
+        count: typed.count,
+        interval: typed.interval.0.max(INTERVAL_MIN),
+        timeout: typed.timeout.0,
+    }
+}
+
+fn dns(typed: DnsCommand) -> Result<Action, Failure> {
+    Ok(match typed {
+        DnsCommand::List(network) => Action::DnsList(network.into()),
+        DnsCommand::Add { label, record_type, value, network } => {
+            Action::DnsAdd(record(&label, &record_type, &value.join(" "), network)?)
+        }
+        DnsCommand::Remove { label, record_type, value, network } => Action::DnsRemove(DnsRemove {
+            network: network.network,
+            label: own_name(&label).to_owned(),
+            record_type: record_type.map(|kind| kind.to_ascii_uppercase()),
+            value: (!value.is_empty()).then(|| value.join(" ")),
+        }),
+        DnsCommand::Query { name, record_type } => {
+            let record_type = record_type.map(|kind| kind.to_ascii_uppercase());
+            Action::DnsQuery(DnsQuery { name, record_type })
+        }
+    })
+}
+
+fn record(label: &str, record_type: &str, value: &str, network: NetworkArgs) -> Result<DnsAdd, Failure> {
+    let record = PublishedRecord::parse(own_name(label), record_type, value).map_err(|error| {
+        let hint = "write for example: holloway dns add wiki AAAA fd42::1";
+        Failure::usage(format!("the record cannot be published: {error}"), hint)
+    })?;
+    Ok(DnsAdd {
+        network: network.network,
+        label: record.name().to_owned(),
+        record_type: record_type.to_ascii_uppercase(),
+        value: record.value().to_owned(),
+    })
+}
+
+/// `@` stands for the name itself, as in a zone file.
+fn own_name(label: &str) -> &str {
+    if label == "@" { "" } else { label }
+}
+
+fn optional_label(text: Option<&str>) -> Result<Option<String>, Failure> {
+    text.map(|text| label(text).map(|label| label.to_string())).transpose()
+}
+
+fn label(text: &str) -> Result<Label, Failure> {
+    text.parse::<Label>().map_err(|error| {
+        let hint = "take a name like alice, nas-2 or home";
+        ApiError::new(ErrorCode::NameInvalid, format!("{text:?} cannot be a name: {error}")).with_hint(hint).into()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::super::args::Typed;
+    use super::*;
+
+    fn meant(line: &[&str]) -> Result<Action, Failure> {
+        let line = std::iter::once("holloway").chain(line.iter().copied());
+        Action::new(Typed::try_parse_from(line).unwrap().command.unwrap())
+    }
+
+    fn refusal(line: &[&str]) -> ApiError {
+        match meant(line) {
+            Err(Failure::Refused(error)) => error,
+            other => panic!("{other:?} instead of a refusal"),
+        }
+    }
+
+    #[test]
+    fn an_invite_takes_every_flag_and_each_right_once() {
+        let line = [
+            "invite",
+            "--name",
+            "Bob",
+            "--right",
+            "relay",
+            "--right",
+            "issue",
+            "--right",
+            "relay",
+            "--group",
+            "family",
+            "--expires",
+            "7d",
+            "--bootstrap",
+            "203.0.113.7",
+            "--qr",
+        ];
+        let Ok(Action::Invite { request, drawing }) = meant(&line) else { panic!("an invite") };
+        assert_eq!(request.name.as_deref(), Some("bob"));
+        assert_eq!(request.rights, [Right::Issue, Right::Relay]);
+        assert_eq!(request.groups, ["family"]);
+        assert_eq!(request.expires_s, Some(604_800));
+        assert_eq!(request.bootstrap, ["203.0.113.7"]);
+        assert_eq!(drawing, Drawing::Qr);
+    }
+
+    #[test]
+    fn invites_are_withdrawn_by_a_command_below_invite() {
+        let Ok(Action::RevokeInvite { id, network }) = meant(&["invite", "revoke", "i1", "--network", "home"]) else {
+            panic!("a withdrawal")
+        };
+        assert_eq!((id.as_str(), network.network.as_deref()), ("i1", Some("home")));
+    }
+
+    #[test]
+    fn hostile_names_are_refused_at_the_door() {
+        let long = "x".repeat(10_000);
+        for name in ["a\nb", "\u{1b}[31m", "\"", "$(id)", "a\u{202e}b", "", &long] {
+            assert_eq!(refusal(&["create", name]).code, ErrorCode::NameInvalid);
+            assert_eq!(refusal(&["invite", "--name", name]).code, ErrorCode::NameInvalid);
+            assert_eq!(refusal(&["join", "holloway1x", "--name", name]).code, ErrorCode::NameInvalid);
+        }
+    }
+
+    #[test]
+    fn records_are_checked_before_they_are_sent_and_sent_in_canonical_form() {
+        let Ok(Action::DnsAdd(add)) = meant(&["dns", "add", "Wiki", "aaaa", "FD42:0::1"]) else { panic!("a record") };
+        assert_eq!((add.label.as_str(), add.record_type.as_str(), add.value.as_str()), ("wiki", "AAAA", "fd42::1"));
+        let srv = meant(&["dns", "add", "_http._tcp", "SRV", "0", "5", "8080", "web.bob.home.alt"]);
+        assert!(matches!(srv, Ok(Action::DnsAdd(_))), "{srv:?}");
+        for line in [["wiki", "AAAA", "10.0.0.1"], ["wiki", "MX", "x.y"], ["a b", "A", "10.0.0.1"]] {
+            let error = refusal(&["dns", "add", line[0], line[1], line[2]]);
+            assert_eq!(error.code.exit_code(), 2, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_bootstrap_that_is_no_place_is_refused() {
+        assert_eq!(refusal(&["invite", "--bootstrap", "not a host"]).code, ErrorCode::Usage);
+    }
+
+    #[test]
+    fn wait_ready_needs_detach() {
+        assert!(Typed::try_parse_from(["holloway", "up", "--wait-ready"]).is_err());
+        assert!(matches!(meant(&["up", "--detach", "--wait-ready"]), Ok(Action::Up(UpMode::DetachedReady))));
+        assert!(matches!(meant(&["up"]), Ok(Action::Up(UpMode::Foreground))));
+    }
+}

@@ -1,0 +1,499 @@
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use holloway_dashboard::api as doc;
+use holloway_dashboard::api::{ApiError, ErrorCode, InNetwork, SchemaVersion};
+use holloway_dashboard::server::Daemon;
+use holloway_dns::{Answer, PublishedRecord, Server};
+use holloway_mesh::{Command, Invite, InviteState, Reply};
+use holloway_wire::{
+    Bootstrap, Label, Membership as MembershipBody, MembershipCertificate, NameError, NameRecord, OverlayAddr, UnixTime,
+};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use super::engine::{Call, Done, Input, NetworkView, View};
+use super::journal::{Journal, shown};
+use super::membership::Membership;
+use super::names::fqdn;
+use super::status::{network_status, peer_status, rights, status, to_rights};
+use crate::clock::rfc3339;
+use crate::store::Store;
+
+/// How long an invite holds where nobody says.
+const INVITE_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Longest lifetime of an invite: a year; longer ones are forgotten keys to the house.
+const INVITE_LIFETIME_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
+
+/// Longest wait for a ping.
+const PING_TIMEOUT_MAX: Duration = Duration::from_secs(30);
+
+/// TTL of published records, as the zone gives them.
+const RECORD_TTL: u32 = 30;
+
+/// The daemon behind the local API: turns requests into commands of the engine, and results into documents.
+pub(crate) struct Api {
+    pub(crate) inputs: mpsc::Sender<Input>,
+    pub(crate) membership: Membership,
+    pub(crate) journal: Journal,
+    pub(crate) store: Store,
+    pub(crate) started: Instant,
+    pub(crate) is_ready: Arc<AtomicBool>,
+}
+
+impl Api {
+    async fn ask<T>(&self, call: impl FnOnce(oneshot::Sender<T>) -> Call) -> Result<T, ApiError> {
+        let (sender, receiver) = oneshot::channel();
+        let stopping = || ApiError::new(ErrorCode::DaemonNotRunning, "the daemon is stopping");
+        self.inputs.send(Input::Call(call(sender))).await.map_err(|_| stopping())?;
+        receiver.await.map_err(|_| stopping())
+    }
+
+    async fn view(&self) -> Result<View, ApiError> {
+        self.ask(Call::View).await
+    }
+
+    async fn command(&self, network: Option<String>, command: Command) -> Result<Done, ApiError> {
+        self.ask(|reply| Call::Command { network, command, reply }).await?
+    }
+
+    /// The networks that a question is about: the named one, or all.
+    async fn networks(&self, wanted: &InNetwork) -> Result<Vec<NetworkView>, ApiError> {
+        let mut networks = self.view().await?.networks;
+        if let Some(label) = &wanted.network {
+            networks.retain(|network| network.label.as_str() == label);
+            if networks.is_empty() {
+                let what = format!("this machine is in no network called {label:?}");
+                return Err(ApiError::new(ErrorCode::NotFound, what).with_hint("holloway status"));
+            }
+        }
+        Ok(networks)
+    }
+
+    async fn dns(&self) -> Result<Arc<Server>, ApiError> {
+        self.view().await?.dns.ok_or_else(|| {
+            ApiError::new(ErrorCode::NotFound, "names are switched off on this machine")
+                .with_hint("set enabled = true under [dns] in holloway.toml")
+        })
+    }
+}
+
+#[async_trait]
+impl Daemon for Api {
+    async fn status(&self) -> Result<doc::Status, ApiError> {
+        let view = self.view().await?;
+        let state = match (self.is_ready.load(Ordering::Acquire), view.networks.is_empty()) {
+            (false, _) => doc::DaemonState::Starting,
+            (true, true) => doc::DaemonState::Waiting,
+            (true, false) => doc::DaemonState::Ready,
+        };
+        Ok(status(&view, self.started.elapsed(), state))
+    }
+
+    async fn peers(&self, network: InNetwork) -> Result<doc::Peers, ApiError> {
+        let mut peers = Vec::new();
+        for network in self.networks(&network).await? {
+            peers.extend(network.snapshot.peers.iter().map(|peer| doc::PeerInNetwork {
+                network: network.label.to_string(),
+                peer: peer_status(peer, &network.label),
+            }));
+        }
+        Ok(doc::Peers { schema: SchemaVersion, peers })
+    }
+
+    async fn events(&self, query: doc::EventsQuery) -> Result<doc::Events, ApiError> {
+        let after = query.after.unwrap_or(0);
+        let events = self
+            .store
+            .events(after, query.limit.unwrap_or(u32::MAX))
+            .await
+            .map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()).with_hint("holloway doctor"))?;
+        let next = events.last().map_or(after, |event| event.id);
+        Ok(doc::Events { schema: SchemaVersion, events: events.into_iter().map(shown).collect(), next })
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<doc::Event> {
+        self.journal.subscribe()
+    }
+
+    async fn create_network(&self, request: doc::CreateNetwork) -> Result<doc::NetworkCreated, ApiError> {
+        self.membership.create(request).await
+    }
+
+    async fn join(&self, request: doc::Join) -> Result<doc::Joined, ApiError> {
+        self.membership.join(request).await
+    }
+
+    async fn leave(&self, label: String) -> Result<doc::Left, ApiError> {
+        self.membership.leave(&label).await
+    }
+
+    async fn create_invite(&self, request: doc::CreateInvite) -> Result<doc::InviteCreated, ApiError> {
+        let networks = self.networks(&InNetwork { network: request.network.clone() }).await?;
+        let command = Command::CreateInvite {
+            label: request.name.as_deref().map(parse_name).transpose()?,
+            rights: to_rights(&request.rights),
+            groups: parse_groups(&request.groups)?,
+            lifetime: lifetime(request.expires_s)?,
+            bootstrap: bootstrap(&request.bootstrap, &networks)?,
+        };
+        let Done { network, reply } = self.command(request.network, command).await?;
+        let Reply::InviteCreated { invite, token } = reply else {
+            return Err(unexpected());
+        };
+        Ok(doc::InviteCreated {
+            schema: SchemaVersion,
+            id: invite.id.to_string(),
+            token: doc::InviteText::new(token.to_string()),
+            network: network.label.to_string(),
+            name: invite.label.as_ref().map(Label::to_string),
+            rights: rights(invite.rights),
+            groups: invite.groups,
+            expires: Some(rfc3339(invite.expires)),
+            bootstrap: token.body().bootstrap.iter().map(Bootstrap::to_string).collect(),
+        })
+    }
+
+    async fn invites(&self, network: InNetwork) -> Result<doc::Invites, ApiError> {
+        let mut invites = Vec::new();
+        for network in self.networks(&network).await? {
+            let done = self.command(Some(network.label.to_string()), Command::Invites).await?;
+            let Reply::Invites(found) = done.reply else {
+                return Err(unexpected());
+            };
+            invites.extend(found.iter().map(|invite| invite_summary(invite, &done.network)));
+        }
+        Ok(doc::Invites { schema: SchemaVersion, invites })
+    }
+
+    async fn revoke_invite(&self, id: String, network: InNetwork) -> Result<doc::InviteRevoked, ApiError> {
+        let invite = id.parse().map_err(|_| {
+            ApiError::new(ErrorCode::NotFound, format!("{id:?} is not the id of an invite"))
+                .with_hint("holloway invites")
+        })?;
+        self.command(network.network, Command::WithdrawInvite(invite)).await?;
+        Ok(doc::InviteRevoked { schema: SchemaVersion, id, state: doc::InviteState::Withdrawn })
+    }
+
+    async fn revoke(&self, request: doc::Revoke) -> Result<doc::Revoked, ApiError> {
+        let done = self.command(request.network, Command::Revoke { member: request.name }).await?;
+        let (name, node_id, also) = member(done)?;
+        Ok(doc::Revoked { schema: SchemaVersion, name, node_id, also })
+    }
+
+    async fn block(&self, request: doc::Block) -> Result<doc::Blocked, ApiError> {
+        let done = self.command(request.network, Command::Block { member: request.name }).await?;
+        let (name, node_id, _) = member(done)?;
+        Ok(doc::Blocked { schema: SchemaVersion, name, node_id })
+    }
+
+    async fn unblock(&self, name: String, network: InNetwork) -> Result<doc::Unblocked, ApiError> {
+        let done = self.command(network.network, Command::Unblock { member: name }).await?;
+        let (name, node_id, _) = member(done)?;
+        Ok(doc::Unblocked { schema: SchemaVersion, name, node_id })
+    }
+
+    async fn blocks(&self, network: InNetwork) -> Result<doc::Blocks, ApiError> {
+        let mut blocks = Vec::new();
+        for network in self.networks(&network).await? {
+            for node in &network.snapshot.blocked {
+                let peer = network.snapshot.peers.iter().find(|peer| peer.node == *node);
+                blocks.push(doc::BlockEntry {
+                    network: network.label.to_string(),
+                    name: peer.map(|peer| peer.label.to_string()),
+                    node_id: node.to_string(),
+                });
+            }
+        }
+        Ok(doc::Blocks { schema: SchemaVersion, blocks })
+    }
+
+    async fn certificate(&self, name: Option<String>, network: InNetwork) -> Result<doc::CertificateChain, ApiError> {
+        let asked = self.ask(|reply| Call::Chain { network: network.network, member: name, reply });
+        let (network, chain) = asked.await??;
+        let mut views = chain.iter().map(|certificate| certificate_view(certificate, &network));
+        let certificate = views.next().ok_or_else(unexpected)?;
+        Ok(doc::CertificateChain {
+            schema: SchemaVersion,
+            network: network.label.to_string(),
+            certificate,
+            chain: views.collect(),
+        })
+    }
+
+    async fn dns_list(&self, network: InNetwork) -> Result<doc::DnsList, ApiError> {
+        let mut records = Vec::new();
+        for network in self.networks(&network).await? {
+            let own = network.snapshot.names.iter().filter(|(node, _)| *node == network.snapshot.node);
+            records.extend(own.flat_map(|(_, records)| records).map(|record| dns_record(record, &network)));
+        }
+        Ok(doc::DnsList { schema: SchemaVersion, records })
+    }
+
+    async fn dns_add(&self, request: doc::DnsAdd) -> Result<doc::DnsAdded, ApiError> {
+        let record = PublishedRecord::parse(&request.label, &request.record_type, &request.value)
+            .map_err(|error| ApiError::new(ErrorCode::Usage, error.to_string()))?;
+        let record = NameRecord {
+            name: record.name().to_owned(),
+            record_type: record.kind().to_string(),
+            value: record.value().to_owned(),
+        };
+        let done = self.command(request.network, Command::AddName(record.clone())).await?;
+        Ok(doc::DnsAdded { schema: SchemaVersion, record: dns_record(&record, &done.network) })
+    }
+
+    async fn dns_remove(&self, request: doc::DnsRemove) -> Result<doc::DnsRemoved, ApiError> {
+        let label = request.label.to_ascii_lowercase();
+        let wanted = |record: &&NameRecord| {
+            record.name == label
+                && request.record_type.as_deref().is_none_or(|kind| kind.eq_ignore_ascii_case(&record.record_type))
+                && request.value.as_deref().is_none_or(|value| value == record.value)
+        };
+        let networks = self.networks(&InNetwork { network: request.network.clone() }).await?;
+        let own = networks
+            .iter()
+            .flat_map(|network| network.snapshot.names.iter().filter(|(node, _)| *node == network.snapshot.node));
+        let records: Vec<NameRecord> = own.flat_map(|(_, records)| records).filter(wanted).cloned().collect();
+        if records.is_empty() {
+            let what = format!("no such record of {label:?} is published here");
+            return Err(ApiError::new(ErrorCode::NotFound, what).with_hint("holloway dns list"));
+        }
+        let removed = records.len() as u64;
+        for record in records {
+            let NameRecord { name, record_type, value } = record;
+            let command = Command::RemoveName { name, record_type, value: Some(value) };
+            self.command(request.network.clone(), command).await?;
+        }
+        Ok(doc::DnsRemoved { schema: SchemaVersion, removed })
+    }
+
+    async fn dns_query(&self, query: doc::DnsQuery) -> Result<doc::DnsReply, ApiError> {
+        let record_type = query.record_type.unwrap_or_else(|| "AAAA".into()).to_ascii_uppercase();
+        let answer = self
+            .dns()
+            .await?
+            .query(&query.name, &record_type)
+            .await
+            .map_err(|error| ApiError::new(ErrorCode::Usage, error.to_string()))?;
+        let rcode = match &answer {
+            Answer::Records { .. } | Answer::NoData { .. } => "NOERROR",
+            Answer::NxDomain { .. } => "NXDOMAIN",
+        };
+        let answers = answer.records().iter().map(|record| doc::DnsAnswer {
+            name: record.name().to_string(),
+            ttl: record.ttl_seconds(),
+            record_type: record.rtype().to_string(),
+            value: record.data().to_string(),
+        });
+        Ok(doc::DnsReply {
+            schema: SchemaVersion,
+            name: query.name,
+            record_type,
+            rcode: rcode.into(),
+            answers: answers.collect(),
+        })
+    }
+
+    async fn ping(&self, request: doc::Ping) -> Result<doc::PingReply, ApiError> {
+        let timeout = Duration::from_millis(request.timeout_ms).min(PING_TIMEOUT_MAX);
+        let done = self.command(request.network, Command::Ping { member: request.target, timeout }).await?;
+        let Reply::Pong { label, address, rtt, endpoint, .. } = done.reply else {
+            return Err(unexpected());
+        };
+        let rtt_ms = rtt.as_secs_f64() * 1000.0;
+        let path = doc::PathStatus {
+            kind: doc::PathKind::Direct,
+            endpoint: Some(endpoint.to_string()),
+            relay: None,
+            rtt_ms: Some(rtt_ms),
+            why: None,
+        };
+        Ok(doc::PingReply {
+            schema: SchemaVersion,
+            name: fqdn(&label, &done.network.label),
+            address: address.to_string(),
+            rtt_ms,
+            path,
+        })
+    }
+
+    async fn down(&self) -> Result<doc::Down, ApiError> {
+        self.inputs
+            .send(Input::Call(Call::Stop))
+            .await
+            .map_err(|_| ApiError::new(ErrorCode::DaemonNotRunning, "the daemon is stopping"))?;
+        Ok(doc::Down { schema: SchemaVersion, stopping: true })
+    }
+
+    fn health(&self) -> doc::Health {
+        let ready = self.is_ready.load(Ordering::Acquire) && !self.inputs.is_closed();
+        let reasons = if ready { Vec::new() } else { vec!["the daemon is starting or stopping".to_owned()] };
+        doc::Health { schema: SchemaVersion, live: !self.inputs.is_closed(), ready, reasons }
+    }
+
+    async fn metrics(&self) -> String {
+        match self.view().await {
+            Ok(view) => metrics(&view, self.started.elapsed()),
+            Err(_) => String::new(),
+        }
+    }
+}
+
+/// The daemon's figures in the Prometheus text format.
+fn metrics(view: &View, uptime: Duration) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, labels: &str, value: f64| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "holloway_{name}{{{labels}}} {value}");
+    };
+    line("uptime_seconds", "", uptime.as_secs_f64());
+    for network in &view.networks {
+        let of = network_status(network);
+        let labels = format!("network=\"{}\"", of.label);
+        line("control_peers", &labels, of.control.peers as f64);
+        line("members", &labels, of.peers.len() as f64 + 1.0);
+        for (reason, count) in &of.drops {
+            line("dropped_packets_total", &format!("{labels},reason=\"{reason}\""), *count as f64);
+        }
+        for peer in &of.peers {
+            let labels = format!("{labels},peer=\"{}\"", peer.name);
+            line("peer_received_bytes_total", &labels, peer.rx_bytes as f64);
+            line("peer_sent_bytes_total", &labels, peer.tx_bytes as f64);
+            line("peer_rotations_total", &labels, peer.rotations as f64);
+        }
+    }
+    text
+}
+
+fn unexpected() -> ApiError {
+    ApiError::new(ErrorCode::Internal, "the answer does not fit the question").with_hint("please report this")
+}
+
+fn parse_name(name: &str) -> Result<Label, ApiError> {
+    name.parse().map_err(|error: NameError| {
+        ApiError::new(ErrorCode::NameInvalid, format!("{name:?} cannot be a name: {error}"))
+    })
+}
+
+fn parse_groups(groups: &[String]) -> Result<Vec<String>, ApiError> {
+    if groups.len() > holloway_wire::GROUPS_MAX {
+        let what = format!("a member has at most {} groups", holloway_wire::GROUPS_MAX);
+        return Err(ApiError::new(ErrorCode::Usage, what));
+    }
+    match groups.iter().find(|group| !MembershipBody::is_group_name(group)) {
+        Some(group) => Err(ApiError::new(
+            ErrorCode::NameInvalid,
+            format!("{group:?} cannot name a group: lower-case letters, digits and hyphens, at most 32"),
+        )),
+        None => Ok(groups.to_vec()),
+    }
+}
+
+fn lifetime(seconds: Option<u64>) -> Result<Duration, ApiError> {
+    let lifetime = seconds.map_or(INVITE_LIFETIME, Duration::from_secs);
+    if lifetime.is_zero() || lifetime > INVITE_LIFETIME_MAX {
+        return Err(ApiError::new(ErrorCode::Usage, "an invite holds between one second and a year"));
+    }
+    Ok(lifetime)
+}
+
+/// Where newcomers find this machine: as told, or at every address that it knows of itself.
+fn bootstrap(told: &[String], networks: &[NetworkView]) -> Result<Vec<Bootstrap>, ApiError> {
+    if told.is_empty() {
+        return match networks {
+            [network] => Ok(network.bootstrap.clone()),
+            _ => Ok(Vec::new()),
+        };
+    }
+    let ports = networks.first().and_then(|network| network.bootstrap.first()).map(|own| (own.tcp, own.quic));
+    told.iter().map(|text| parse_bootstrap(text, ports)).collect()
+}
+
+/// A told address without a port means this machine's own ports.
+fn parse_bootstrap(text: &str, ports: Option<(u16, u16)>) -> Result<Bootstrap, ApiError> {
+    let parsed: Bootstrap = text.parse().map_err(|_| {
+        ApiError::new(ErrorCode::Usage, format!("{text:?} is not a host or address, with or without a port"))
+    })?;
+    let has_port = parsed.to_string() == text || text.rsplit(':').next() == Some(parsed.tcp.to_string().as_str());
+    match ports {
+        Some((tcp, quic)) if !has_port => Ok(Bootstrap { tcp, quic, ..parsed }),
+        _ => Ok(parsed),
+    }
+}
+
+fn member(done: Done) -> Result<(String, String, Vec<String>), ApiError> {
+    let Reply::Member { node, label, also } = done.reply else {
+        return Err(unexpected());
+    };
+    let name = label.map_or_else(|| node.short(), |label| label.to_string());
+    Ok((name, node.to_string(), also.iter().map(Label::to_string).collect()))
+}
+
+fn invite_summary(invite: &Invite, network: &NetworkView) -> doc::InviteSummary {
+    let is_over = invite.expires <= UnixTime::from_nanos(now_nanos());
+    let (state, redeemed_by) = match invite.state {
+        InviteState::Unspent if is_over => (doc::InviteState::Expired, None),
+        InviteState::Unspent => (doc::InviteState::Unspent, None),
+        InviteState::Withdrawn => (doc::InviteState::Withdrawn, None),
+        InviteState::Spent(node) => {
+            let peer = network.snapshot.peers.iter().find(|peer| peer.node == node);
+            (doc::InviteState::Spent, Some(peer.map_or_else(|| node.to_string(), |peer| peer.label.to_string())))
+        }
+    };
+    doc::InviteSummary {
+        id: invite.id.to_string(),
+        network: network.label.to_string(),
+        name: invite.label.as_ref().map(Label::to_string),
+        rights: rights(invite.rights),
+        state,
+        expires: Some(rfc3339(invite.expires)),
+        created: rfc3339(invite.created),
+        redeemed_by,
+    }
+}
+
+fn now_nanos() -> u64 {
+    let unix = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(unix.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn certificate_view(certificate: &MembershipCertificate, network: &NetworkView) -> doc::CertificateView {
+    let membership = certificate.membership();
+    doc::CertificateView {
+        name: membership.label.to_string(),
+        node_id: membership.subject.to_string(),
+        address: OverlayAddr::of_node(&network.id, &membership.subject).to_string(),
+        static_key: hex(certificate.static_key().as_bytes()),
+        rights: rights(membership.rights),
+        groups: membership.groups.clone(),
+        not_before: Some(rfc3339(membership.validity.not_before)),
+        not_after: membership.validity.not_after.map(rfc3339),
+        issuer: membership.issuer.to_string(),
+        sequence: certificate.sequence(),
+        hash: hex(&certificate.hash().0),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn dns_record(record: &NameRecord, network: &NetworkView) -> doc::DnsRecord {
+    let host = fqdn(&network.snapshot.label, &network.label);
+    let name = if record.name.is_empty() { host } else { format!("{}.{host}", record.name) };
+    doc::DnsRecord {
+        network: network.label.to_string(),
+        label: record.name.clone(),
+        fqdn: name,
+        record_type: record.record_type.clone(),
+        value: record.value.clone(),
+        ttl: RECORD_TTL,
+    }
+}

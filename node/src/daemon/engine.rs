@@ -1,0 +1,421 @@
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use holloway_config::Settings;
+use holloway_control as control;
+use holloway_dashboard::api::{ApiError, ErrorCode};
+use holloway_dns::Server;
+use holloway_mesh::{Command, CommandError, Event, Persisted, RecordId, Reply, Snapshot, Write};
+use holloway_wire::{Bootstrap, Label, MembershipCertificate, NetworkId};
+use tokio::sync::{mpsc, oneshot};
+
+use super::journal::Journal;
+use super::names::{Names, NamesView};
+use super::network::{Network, Upward};
+use super::opening::{Joining, open};
+use super::resolving::resolves;
+use crate::clock::Clock;
+use crate::lane::LaneEvent;
+use crate::store::{NetworkKey, Store};
+
+/// Events that wait for the engine from all sides together. Lanes drop beyond it, the control plane waits.
+pub(crate) const INPUTS_MAX: usize = 4096;
+
+/// Inputs taken before outputs that can wait (names) are looked at again.
+const BUDGET: usize = 256;
+
+/// How long a change of names may wait for further ones.
+const NAMES_SETTLE: Duration = Duration::from_millis(20);
+
+/// Something for the engine.
+pub(crate) enum Input {
+    Lane(NetworkKey, LaneEvent),
+    Control(NetworkKey, control::Event),
+    Persisted(NetworkKey, RecordId, Persisted),
+    AddressesChanged(Vec<IpAddr>),
+    /// Whether a program of this machine finds one of our names.
+    Probed(bool),
+    Call(Call),
+}
+
+/// A question or request from the API.
+pub(crate) enum Call {
+    /// Everything there is to show.
+    View(oneshot::Sender<View>),
+    /// A command for one network.
+    Command { network: Option<String>, command: Command, reply: oneshot::Sender<Result<Done, ApiError>> },
+    /// A member's certificates.
+    Chain {
+        network: Option<String>,
+        member: Option<String>,
+        reply: oneshot::Sender<Result<(NetworkView, Vec<MembershipCertificate>), ApiError>>,
+    },
+    /// Run a network.
+    Open(Box<Joining>, oneshot::Sender<Result<NetworkView, ApiError>>),
+    /// Stop and forget a network.
+    Close(Label, oneshot::Sender<Result<NetworkKey, ApiError>>),
+    /// Stop everything.
+    Stop,
+}
+
+/// A command's result and the network it was for.
+pub(crate) struct Done {
+    pub(crate) network: NetworkView,
+    pub(crate) reply: Reply,
+}
+
+/// One network as it is now.
+#[derive(Clone)]
+pub(crate) struct NetworkView {
+    pub(crate) label: Label,
+    pub(crate) id: NetworkId,
+    pub(crate) position: usize,
+    pub(crate) interface: Option<String>,
+    pub(crate) data_listen: Vec<std::net::SocketAddr>,
+    pub(crate) control_listen: Vec<control::DialAddr>,
+    pub(crate) bootstrap: Vec<Bootstrap>,
+    pub(crate) snapshot: Snapshot,
+}
+
+/// The daemon as it is now.
+pub(crate) struct View {
+    pub(crate) networks: Vec<NetworkView>,
+    pub(crate) names: NamesView,
+    pub(crate) dns: Option<Arc<Server>>,
+}
+
+/// The one owner of all networks: a loop over what comes in.
+pub(crate) struct Engine {
+    pub(crate) clock: Clock,
+    pub(crate) settings: Settings,
+    pub(crate) store: Store,
+    pub(crate) inputs: mpsc::Sender<Input>,
+    pub(crate) writes: mpsc::UnboundedSender<(NetworkKey, RecordId, Vec<Write>)>,
+    pub(crate) networks: BTreeMap<NetworkKey, Network>,
+    pub(crate) local: Vec<IpAddr>,
+    pub(crate) names: Names,
+    pub(crate) journal: Journal,
+    names_due: Option<tokio::time::Instant>,
+    closing: bool,
+}
+
+impl Engine {
+    pub(crate) fn new(
+        clock: Clock,
+        settings: Settings,
+        store: Store,
+        inputs: mpsc::Sender<Input>,
+        names: Names,
+        journal: Journal,
+        local: Vec<IpAddr>,
+    ) -> Self {
+        let writes = spawn_writer(store.clone(), inputs.clone());
+        Self {
+            clock,
+            settings,
+            store,
+            inputs,
+            writes,
+            networks: BTreeMap::new(),
+            local,
+            names,
+            journal,
+            names_due: None,
+            closing: false,
+        }
+    }
+
+    /// Runs until it is told to stop, then takes everything down.
+    pub(crate) async fn run(mut self, mut queue: mpsc::Receiver<Input>) {
+        while !self.closing {
+            let deadline = self.deadline();
+            tokio::select! {
+                input = queue.recv() => {
+                    let Some(input) = input else { break };
+                    self.input(input).await;
+                    for _ in 0..BUDGET {
+                        let Ok(input) = queue.try_recv() else { break };
+                        self.input(input).await;
+                    }
+                }
+                () = sleep_until(deadline) => {}
+            }
+            self.timeouts().await;
+        }
+        self.close_all().await;
+    }
+
+    fn deadline(&self) -> Option<tokio::time::Instant> {
+        let nodes = self.networks.values().filter_map(|network| network.node.poll_timeout());
+        let nodes = nodes.map(|(at, _)| self.clock.tokio_instant(at));
+        nodes.chain(self.names_due).min()
+    }
+
+    async fn timeouts(&mut self) {
+        let now = self.clock.now();
+        let due: Vec<NetworkKey> = self
+            .networks
+            .values()
+            .filter(|network| network.node.poll_timeout().is_some_and(|(at, _)| at <= now.monotonic))
+            .map(|network| network.key)
+            .collect();
+        for key in due {
+            self.with(key, |network| network.node.handle_timeout(now));
+        }
+        if self.names_due.is_some_and(|at| at <= tokio::time::Instant::now()) {
+            self.names_due = None;
+            self.update_names().await;
+        }
+    }
+
+    async fn input(&mut self, input: Input) {
+        let now = self.clock.now();
+        match input {
+            Input::Lane(key, event) => self.with(key, |network| network.lane_event(event, now)),
+            Input::Control(key, event) => {
+                let local = self.local.clone();
+                self.with(key, |network| network.control_event(event, &local, now));
+            }
+            Input::Persisted(key, id, result) => {
+                self.with(key, |network| network.node.handle_persisted(id, result, now));
+            }
+            Input::AddressesChanged(local) => self.addresses_changed(local),
+            Input::Probed(resolves) => {
+                let views = self.views();
+                self.names.probed(resolves, &views);
+            }
+            Input::Call(call) => self.call(call).await,
+        }
+    }
+
+    /// Does something to a network, then carries out what its core wants.
+    fn with(&mut self, key: NetworkKey, act: impl FnOnce(&mut Network)) {
+        let Some(network) = self.networks.get_mut(&key) else {
+            return;
+        };
+        act(network);
+        let label = network.label.clone();
+        for upward in network.carry_out() {
+            match upward {
+                Upward::Persist { id, writes } => {
+                    // The writer lives as long as the engine.
+                    let _ = self.writes.send((key, id, writes));
+                }
+                Upward::Event(event) => self.event(&label, event),
+            }
+        }
+    }
+
+    fn event(&mut self, network: &Label, event: Event) {
+        if matches!(event, Event::NamesChanged) {
+            self.names_soon();
+        }
+        self.journal.network_event(network, event);
+    }
+
+    pub(crate) fn names_soon(&mut self) {
+        let soon = tokio::time::Instant::now() + NAMES_SETTLE;
+        self.names_due.get_or_insert(soon);
+    }
+
+    /// Gives names what they stand for now; the first time, looks whether programs find them.
+    async fn update_names(&mut self) {
+        let views = self.views();
+        self.names.update(&views).await;
+        if let Some(name) = self.names.to_probe(&views) {
+            let inputs = self.inputs.clone();
+            tokio::spawn(async move {
+                let resolves = resolves(&name).await;
+                // The engine may have ended.
+                let _ = inputs.send(Input::Probed(resolves)).await;
+            });
+        }
+    }
+
+    fn addresses_changed(&mut self, local: Vec<IpAddr>) {
+        if self.local == local {
+            return;
+        }
+        tracing::info!(addresses = ?local, "this machine's addresses changed");
+        self.local = local.clone();
+        let now = self.clock.now();
+        let keys: Vec<NetworkKey> = self.networks.keys().copied().collect();
+        for key in keys {
+            self.with(key, |network| network.announce_addresses(&local, now));
+        }
+    }
+
+    async fn call(&mut self, call: Call) {
+        match call {
+            Call::View(reply) => {
+                let view = View { networks: self.views(), names: self.names.view(), dns: self.names.server() };
+                let _ = reply.send(view);
+            }
+            Call::Command { network, command, reply } => self.command(network.as_deref(), command, reply),
+            Call::Chain { network, member, reply } => {
+                let _ = reply.send(self.chain(network.as_deref(), member.as_deref()));
+            }
+            Call::Open(joining, reply) => {
+                let _ = reply.send(self.open(*joining).await);
+            }
+            Call::Close(label, reply) => {
+                let _ = reply.send(self.close(&label).await);
+            }
+            Call::Stop => self.closing = true,
+        }
+    }
+
+    fn command(&mut self, network: Option<&str>, command: Command, reply: oneshot::Sender<Result<Done, ApiError>>) {
+        let now = self.clock.now();
+        let key = match self.named(network) {
+            Ok(key) => key,
+            Err(error) => {
+                let _ = reply.send(Err(error));
+                return;
+            }
+        };
+        let (sender, receiver) = oneshot::channel();
+        self.with(key, |network| network.command(command, sender, now));
+        let view = self.networks.get(&key).map(|network| self.view(network));
+        tokio::spawn(async move {
+            let result = match (receiver.await, view) {
+                (Ok(Ok(done)), Some(network)) => Ok(Done { network, reply: done }),
+                (Ok(Err(error)), _) => Err(command_error(&error)),
+                (Err(_), _) | (_, None) => Err(ApiError::new(ErrorCode::Internal, "the network was closed meanwhile")),
+            };
+            let _ = reply.send(result);
+        });
+    }
+
+    fn chain(
+        &self,
+        network: Option<&str>,
+        member: Option<&str>,
+    ) -> Result<(NetworkView, Vec<MembershipCertificate>), ApiError> {
+        let network = &self.networks[&self.named(network)?];
+        let chain = network
+            .node
+            .certificate_chain(member)
+            .ok_or_else(|| command_error(&CommandError::UnknownMember(member.unwrap_or_default().to_owned())))?;
+        Ok((self.view(network), chain))
+    }
+
+    /// The network that is meant: by label, or the only one.
+    fn named(&self, label: Option<&str>) -> Result<NetworkKey, ApiError> {
+        match label {
+            Some(label) => self
+                .networks
+                .values()
+                .find(|network| network.label.as_str() == label)
+                .map(|network| network.key)
+                .ok_or_else(|| {
+                    ApiError::new(ErrorCode::NotFound, format!("this machine is in no network called {label:?}"))
+                        .with_hint("holloway status")
+                }),
+            None if self.networks.len() == 1 => Ok(*self.networks.keys().next().expect("there is one")),
+            None if self.networks.is_empty() => {
+                Err(ApiError::new(ErrorCode::NoNetwork, "this machine is in no network yet")
+                    .with_hint("holloway create <network>, or holloway join <invite>"))
+            }
+            None => Err(ApiError::new(ErrorCode::NetworkRequired, "this machine is in several networks; say which")
+                .with_hint("add --network <label>; holloway status lists them")),
+        }
+    }
+
+    /// Runs a network that was founded, joined or kept from before.
+    pub(crate) async fn open(&mut self, joining: Joining) -> Result<NetworkView, ApiError> {
+        let opened = open(self, joining)
+            .await
+            .map_err(|error| ApiError::new(ErrorCode::Internal, format!("{error:#}")).with_hint("holloway doctor"))?;
+        let key = opened.key;
+        self.networks.insert(key, opened);
+        let (local, now) = (self.local.clone(), self.clock.now());
+        self.with(key, |network| network.announce_addresses(&local, now));
+        self.update_names().await;
+        Ok(self.view(&self.networks[&key]))
+    }
+
+    async fn close(&mut self, label: &Label) -> Result<NetworkKey, ApiError> {
+        let key = self.named(Some(label.as_str()))?;
+        if let Some(network) = self.networks.remove(&key) {
+            network.control.shutdown().await;
+        }
+        self.update_names().await;
+        Ok(key)
+    }
+
+    pub(crate) async fn close_all(&mut self) {
+        self.names.stop().await;
+        for (_, network) in std::mem::take(&mut self.networks) {
+            drop(network.lane);
+            network.control.shutdown().await;
+        }
+    }
+
+    fn views(&self) -> Vec<NetworkView> {
+        self.networks.values().map(|network| self.view(network)).collect()
+    }
+
+    fn view(&self, network: &Network) -> NetworkView {
+        let snapshot = network.node.snapshot(self.clock.now());
+        NetworkView {
+            label: network.label.clone(),
+            id: network.id,
+            position: network.position,
+            interface: network.interface.clone(),
+            data_listen: network.udp.local_addrs(),
+            control_listen: network.listening.iter().copied().collect(),
+            bootstrap: network.bootstrap(&self.local, &snapshot.observed),
+            snapshot,
+        }
+    }
+}
+
+async fn sleep_until(deadline: Option<tokio::time::Instant>) {
+    match deadline {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Writes one after the other, and answers when the disk has it.
+fn spawn_writer(
+    store: Store,
+    inputs: mpsc::Sender<Input>,
+) -> mpsc::UnboundedSender<(NetworkKey, RecordId, Vec<Write>)> {
+    let (sender, mut queue) = mpsc::unbounded_channel::<(NetworkKey, RecordId, Vec<Write>)>();
+    tokio::spawn(async move {
+        while let Some((key, id, writes)) = queue.recv().await {
+            let result = store.write(key, writes).await;
+            if inputs.send(Input::Persisted(key, id, result)).await.is_err() {
+                return;
+            }
+        }
+    });
+    sender
+}
+
+/// A refusal of the core in the API's words.
+pub(crate) fn command_error(error: &CommandError) -> ApiError {
+    let (code, hint) = match error {
+        CommandError::UnknownMember(_) => (ErrorCode::NotFound, Some("holloway peers")),
+        CommandError::UnknownInvite => (ErrorCode::NotFound, Some("holloway invites")),
+        CommandError::NotAllowed(_) => {
+            (ErrorCode::PermissionDenied, Some("ask a member with that right: holloway peers"))
+        }
+        CommandError::TooManyInvites => (ErrorCode::Usage, Some("holloway invites")),
+        CommandError::NameTaken(_) => (ErrorCode::NameTaken, Some("choose another with --name")),
+        CommandError::Oneself | CommandError::TooManyRecords(_) => (ErrorCode::Usage, None),
+        CommandError::UnknownRecord => (ErrorCode::NotFound, Some("holloway dns list")),
+        CommandError::Store(_) => (ErrorCode::Internal, Some("holloway doctor")),
+        CommandError::Timeout(_) => (ErrorCode::Timeout, Some("holloway status")),
+        _ => (ErrorCode::Internal, None),
+    };
+    let refusal = ApiError::new(code, error.to_string());
+    match hint {
+        Some(hint) => refusal.with_hint(hint),
+        None => refusal,
+    }
+}

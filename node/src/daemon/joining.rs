@@ -1,0 +1,177 @@
+use std::time::{Duration, Instant};
+
+use holloway_control as control;
+use holloway_dashboard::api::{ApiError, ErrorCode};
+use holloway_mesh::{JoinError, Joined, Redeemer};
+use holloway_wire::{InviteError, InviteToken, Label, NodeId, Refusal};
+use tokio::time::{sleep, timeout_at};
+
+use super::network::from_control_addr;
+use super::opening::{RunningControl, resolve};
+use crate::clock::Clock;
+
+/// How long the issuer may take to answer a dial and a question before it counts as not reachable.
+const ATTEMPT_FOR: Duration = Duration::from_secs(10);
+/// Time between tries of `join --wait`, at first and at most.
+const FIRST_RETRY: Duration = Duration::from_millis(500);
+const RETRY_MAX: Duration = Duration::from_secs(15);
+/// Tries when the issuer is busy with other newcomers.
+const BUSY_TRIES: u32 = 40;
+
+/// How patient a join is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// One try.
+    Once,
+    /// Until the issuer is reachable or the invite has expired.
+    Wait,
+}
+
+/// Reads an invite.
+pub(crate) fn parse_invite(text: &str) -> Result<InviteToken, ApiError> {
+    text.parse().map_err(|error: InviteError| {
+        ApiError::new(ErrorCode::InviteMalformed, error.to_string())
+            .with_hint("paste the whole invite, or ask its issuer for a new one: holloway invite")
+    })
+}
+
+/// Redeems an invite over a control plane that runs already.
+pub(crate) async fn redeem(
+    redeemer: &Redeemer,
+    running: &mut RunningControl,
+    patience: Patience,
+    clock: Clock,
+) -> Result<Joined, ApiError> {
+    let mut retry = FIRST_RETRY;
+    let mut busy = 0;
+    loop {
+        match attempt(redeemer, running, clock).await {
+            Ok(reply) => return redeemer.handle_reply(&reply, clock.now()).map_err(|error| refusal(&error)),
+            Err(Failure::Busy) if busy < BUSY_TRIES => busy += 1,
+            Err(Failure::Busy | Failure::Unreachable(_)) if expired(redeemer, clock) => {
+                return Err(refusal(&JoinError::Expired));
+            }
+            Err(Failure::Unreachable(reason)) if patience == Patience::Once => {
+                return Err(unreachable(redeemer.issuer(), &reason));
+            }
+            Err(Failure::Busy | Failure::Unreachable(_)) => {}
+        }
+        sleep(jittered(retry)).await;
+        retry = (retry * 2).min(RETRY_MAX);
+    }
+}
+
+enum Failure {
+    Unreachable(String),
+    Busy,
+}
+
+fn expired(redeemer: &Redeemer, clock: Clock) -> bool {
+    redeemer.token().body().expires <= clock.now().unix
+}
+
+/// Between half and the whole of a span, so that newcomers do not come in step.
+fn jittered(span: Duration) -> Duration {
+    let mut byte = [0; 1];
+    // Without randomness the whole span does.
+    let _ = getrandom::fill(&mut byte);
+    span - span * u32::from(byte[0]) / 512
+}
+
+/// One dial and one question.
+async fn attempt(redeemer: &Redeemer, running: &mut RunningControl, clock: Clock) -> Result<Vec<u8>, Failure> {
+    let deadline = tokio::time::Instant::now() + ATTEMPT_FOR;
+    let issuer = *redeemer.issuer();
+    let addresses = resolve(&redeemer.token().body().bootstrap).await;
+    if addresses.is_empty() {
+        return Err(Failure::Unreachable("the invite names no address that can be found".into()));
+    }
+    let addresses = addresses.iter().map(from_control_addr).collect();
+    let id = control::RequestId(clock.now().monotonic.as_nanos());
+    let body = redeemer.request(clock.now());
+    let dial = control::Command::Dial { node: Some(issuer), addresses };
+    let ask = control::Command::Request { id, node: issuer, channel: control::Channel::Redeem, body };
+    for command in [dial, ask] {
+        running.handle.send(command).map_err(|error| Failure::Unreachable(error.to_string()))?;
+    }
+    match timeout_at(deadline, answer(running, id)).await {
+        Ok(Some(Ok(reply))) => Ok(reply),
+        Ok(Some(Err(control::RequestFailure::Busy | control::RequestFailure::TooMany))) => Err(Failure::Busy),
+        Ok(Some(Err(failure))) => Err(Failure::Unreachable(failure.to_string())),
+        Ok(None) => Err(Failure::Unreachable("the control plane has ended".into())),
+        Err(_) => Err(Failure::Unreachable(format!("no answer within {} s", ATTEMPT_FOR.as_secs()))),
+    }
+}
+
+/// The answer to one question; everything else that is reported meanwhile is kept for the network to come.
+async fn answer(
+    running: &mut RunningControl,
+    wanted: control::RequestId,
+) -> Option<Result<Vec<u8>, control::RequestFailure>> {
+    loop {
+        match running.events.recv().await? {
+            control::Event::Response { id, result } if id == wanted => return Some(result),
+            event => running.seen.push(event),
+        }
+    }
+}
+
+fn unreachable(issuer: &NodeId, reason: &str) -> ApiError {
+    ApiError::new(ErrorCode::IssuerUnreachable, format!("issuer {} is not reachable: {reason}", issuer.short()))
+        .with_hint("check that the issuer's machine is up, or keep trying with: holloway join --wait <invite>")
+}
+
+/// A refusal in the API's words.
+fn refusal(error: &JoinError) -> ApiError {
+    let code = match error {
+        JoinError::Expired => ErrorCode::InviteExpired,
+        JoinError::Refused { refusal, .. } => refusal_code(*refusal),
+        _ => ErrorCode::Internal,
+    };
+    let hint = match code {
+        ErrorCode::NameTaken => "join with another name: holloway join --name <name> <invite>",
+        ErrorCode::Timeout => "set this machine's clock, or the issuer's",
+        _ => "ask the issuer for a new invite: holloway invite",
+    };
+    ApiError::new(code, error.to_string()).with_hint(hint)
+}
+
+fn refusal_code(refusal: Refusal) -> ErrorCode {
+    match refusal {
+        Refusal::Unknown => ErrorCode::InviteWrongNetwork,
+        Refusal::Expired => ErrorCode::InviteExpired,
+        Refusal::Spent => ErrorCode::InviteSpent,
+        Refusal::Withdrawn => ErrorCode::InviteWithdrawn,
+        Refusal::Revoked | Refusal::NotAnIssuer => ErrorCode::IssuerRevoked,
+        Refusal::NameTaken => ErrorCode::NameTaken,
+        Refusal::ClockSkew => ErrorCode::Timeout,
+        Refusal::Malformed => ErrorCode::InviteForeignKey,
+        _ => ErrorCode::Internal,
+    }
+}
+
+/// The name that a newcomer asks for: as told, as the invite says, as configured, or the host name.
+pub(crate) fn choose_label(
+    told: Option<&str>,
+    invited: Option<&Label>,
+    configured: Option<&Label>,
+) -> Result<Label, ApiError> {
+    if let Some(told) = told {
+        return told.parse().map_err(|error: holloway_wire::NameError| {
+            ApiError::new(ErrorCode::NameInvalid, format!("{told:?} cannot be a name: {error}"))
+        });
+    }
+    invited.or(configured).cloned().or_else(|| Label::from_hostname(&hostname())).ok_or_else(|| {
+        ApiError::new(ErrorCode::NameInvalid, "this machine's host name cannot be a name here")
+            .with_hint("say one with --name")
+    })
+}
+
+fn hostname() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
+}
+
+/// Milliseconds since a start.
+pub(crate) fn elapsed_ms(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

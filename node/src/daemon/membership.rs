@@ -1,0 +1,278 @@
+use std::time::Instant;
+
+use holloway_config::{Settings, StateDir};
+use holloway_dashboard::api::{
+    ApiError, CreateNetwork, ErrorCode, Join, Joined, Left, NetworkCreated, SchemaVersion, Severity,
+};
+use holloway_mesh::{Identity, Redeemer, found};
+use holloway_wire::{Bootstrap, Label, NameError, NetworkId, NodeId};
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use super::engine::{Call, Input, NetworkView};
+use super::joining::{Patience, choose_label, elapsed_ms, parse_invite, redeem};
+use super::journal::Journal;
+use super::keys::{self, NetworkKeys};
+use super::names::fqdn;
+use super::opening::{Extent, Joining, Ports, start_control, with_ports};
+use crate::clock::Clock;
+use crate::store::{Network as StoredNetwork, NewNetwork, Origin, Store, StoreError};
+
+/// Founding, joining and leaving: the long procedures around the engine. One at a time.
+pub(crate) struct Membership {
+    pub(crate) state_dir: StateDir,
+    pub(crate) settings: Settings,
+    pub(crate) store: Store,
+    pub(crate) inputs: mpsc::Sender<Input>,
+    pub(crate) journal: Journal,
+    pub(crate) clock: Clock,
+    pub(crate) extent: Extent,
+    pub(crate) busy: Mutex<()>,
+}
+
+impl Membership {
+    /// Founds a network on this machine.
+    pub(crate) async fn create(&self, request: CreateNetwork) -> Result<NetworkCreated, ApiError> {
+        let _one_at_a_time = self.busy.lock().await;
+        let label: Label = request.label.parse().map_err(|error: NameError| {
+            ApiError::new(ErrorCode::NameInvalid, format!("{:?} cannot name a network: {error}", request.label))
+        })?;
+        let name = choose_label(request.name.as_deref(), None, self.settings.node.name.as_ref())?;
+        self.refuse_known(&label).await?;
+        let keys = NetworkKeys::load_or_create(&self.state_dir, &label).map_err(|error| internal(&error))?;
+        let (root, root_path) = keys::create_root(&self.state_dir, &label).map_err(|error| internal(&error))?;
+        let now = self.clock.now();
+        let identity = found(&root, keys.identity, keys.static_key, label.clone(), name, now);
+        let new = NewNetwork {
+            label: label.clone(),
+            network: identity.network,
+            origin: Origin::Founded,
+            since: now.unix,
+            bootstrap: Vec::new(),
+            chain: identity.chain.clone(),
+        };
+        let stored = match self.store.add_network(new, &[]).await {
+            Ok(stored) => stored,
+            Err(error) => {
+                self.forget_keys(&label);
+                return Err(store_error(&error));
+            }
+        };
+        let view = self.open(self.joining(stored, identity, None)).await?;
+        self.journal.note(Severity::Info, "network_created", &label, format!("founded {label}"), &[]);
+        Ok(NetworkCreated {
+            schema: SchemaVersion,
+            label: label.to_string(),
+            id: view.id.to_string(),
+            prefix: view.snapshot.prefix.to_string(),
+            name: view.snapshot.label.to_string(),
+            address: view.snapshot.address.to_string(),
+            fqdn: fqdn(&view.snapshot.label, &label),
+            root_key_path: root_path.display().to_string(),
+        })
+    }
+
+    /// Redeems an invite and runs the network.
+    pub(crate) async fn join(&self, request: Join) -> Result<Joined, ApiError> {
+        let _one_at_a_time = self.busy.lock().await;
+        let start = Instant::now();
+        let token = parse_invite(request.invite.expose())?;
+        let body = token.body();
+        let (network, issuer) = (body.network, body.issuer);
+        let bootstrap = body.bootstrap.clone();
+        self.refuse_member(&network).await?;
+        let label = self.free_label(&body.network_label).await?;
+        let name = choose_label(request.name.as_deref(), body.host_label.as_ref(), self.settings.node.name.as_ref())?;
+        let patience = if request.wait { Patience::Wait } else { Patience::Once };
+        let had_keys = keys::exist(&self.state_dir, &label);
+        let keys = NetworkKeys::load_or_create(&self.state_dir, &label).map_err(|error| internal(&error))?;
+        let redeemer =
+            Redeemer::new(token, name, &keys.identity, &keys.static_key, self.clock.now()).map_err(|error| {
+                ApiError::new(ErrorCode::InviteExpired, error.to_string())
+                    .with_hint("ask the issuer for a new invite: holloway invite")
+            });
+        let joined = match redeemer {
+            Ok(redeemer) => self.redeem(&redeemer, &keys, &label, network, patience).await,
+            Err(error) => Err(error),
+        };
+        let (joined, control, ports) = match joined {
+            Ok(joined) => joined,
+            Err(error) => {
+                // A refusal is final; without an answer the same keys may have been granted a membership.
+                if !had_keys && error.code != ErrorCode::IssuerUnreachable {
+                    self.forget_keys(&label);
+                }
+                return Err(error);
+            }
+        };
+        let NetworkKeys { identity, static_key } = keys;
+        let chain = joined.chain.clone();
+        let new = NewNetwork {
+            label: label.clone(),
+            network,
+            origin: Origin::Joined,
+            since: self.clock.now().unix,
+            bootstrap: bootstrap.clone(),
+            chain: joined.chain,
+        };
+        let stored = self.store.add_network(new, &[]).await.map_err(|error| store_error(&error))?;
+        let identity = Identity { network, network_label: label.clone(), key: identity, static_key, chain };
+        let mut joining = self.joining(stored, identity, Some(control));
+        joining.ports = ports;
+        let view = self.open(joining).await?;
+        let text = format!("joined {label} as {}", view.snapshot.label);
+        self.journal.note(Severity::Info, "joined", &label, text, &[("issuer", issuer.to_string())]);
+        Ok(Joined {
+            schema: SchemaVersion,
+            label: label.to_string(),
+            id: network.to_string(),
+            name: view.snapshot.label.to_string(),
+            fqdn: fqdn(&view.snapshot.label, &label),
+            address: view.snapshot.address.to_string(),
+            issuer: issuer.to_string(),
+            elapsed_ms: elapsed_ms(start),
+        })
+    }
+
+    async fn redeem(
+        &self,
+        redeemer: &Redeemer,
+        keys: &NetworkKeys,
+        label: &Label,
+        network: NetworkId,
+        patience: Patience,
+    ) -> Result<(holloway_mesh::Joined, super::opening::RunningControl, Ports), ApiError> {
+        let position = self.store.networks().await.map_err(|error| store_error(&error))?.len();
+        let listen = with_ports(self.settings.network(label, position).listen, Ports::default());
+        let mut running =
+            start_control(&keys.identity, network, &listen, self.extent).map_err(|error| internal(&error))?;
+        match redeem(redeemer, &mut running, patience, self.clock).await {
+            Ok(joined) => {
+                let ports = Ports { data: 0, control_tcp: listen.control_tcp, control_quic: listen.control_quic };
+                Ok((joined, running, ports))
+            }
+            Err(error) => {
+                running.handle.shutdown().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Leaves a network and forgets it.
+    pub(crate) async fn leave(&self, label: &str) -> Result<Left, ApiError> {
+        let _one_at_a_time = self.busy.lock().await;
+        let unknown = || {
+            ApiError::new(ErrorCode::NotFound, format!("this machine is in no network called {label:?}"))
+                .with_hint("holloway status")
+        };
+        let label: Label = label.parse().map_err(|_| unknown())?;
+        let key = self.ask(|reply| Call::Close(label.clone(), reply)).await??;
+        self.store.remove_network(key).await.map_err(|error| store_error(&error))?;
+        keys::remove(&self.state_dir, &label).map_err(|error| internal(&error))?;
+        self.journal.note(Severity::Info, "left", &label, format!("left {label} and forgot its keys"), &[]);
+        Ok(Left { schema: SchemaVersion, label: label.to_string() })
+    }
+
+    /// Runs what was kept from before.
+    pub(crate) fn kept(&self, stored: StoredNetwork) -> anyhow::Result<Joining> {
+        let keys = NetworkKeys::load_or_create(&self.state_dir, &stored.label)?;
+        let leaf = stored.chain.first();
+        anyhow::ensure!(
+            leaf.is_some_and(|leaf| *leaf.subject() == keys.identity.node_id()),
+            "the keys in {} are not those of this machine's certificate; restore them from a backup",
+            self.state_dir.network_dir(&stored.label).display()
+        );
+        let identity = Identity {
+            network: stored.network,
+            network_label: stored.label.clone(),
+            key: keys.identity,
+            static_key: keys.static_key,
+            chain: stored.chain.clone(),
+        };
+        Ok(self.joining(stored, identity, None))
+    }
+
+    fn joining(
+        &self,
+        stored: StoredNetwork,
+        identity: Identity,
+        control: Option<super::opening::RunningControl>,
+    ) -> Joining {
+        Joining {
+            key: stored.key,
+            position: stored.position,
+            ports: Ports::from(&stored.chosen),
+            hints: hints(&stored),
+            label: stored.label,
+            identity,
+            control,
+            extent: self.extent,
+        }
+    }
+
+    async fn open(&self, joining: Joining) -> Result<NetworkView, ApiError> {
+        self.ask(|reply| Call::Open(Box::new(joining), reply)).await?
+    }
+
+    async fn ask<T>(&self, call: impl FnOnce(oneshot::Sender<T>) -> Call) -> Result<T, ApiError> {
+        let (sender, receiver) = oneshot::channel();
+        let stopping = || ApiError::new(ErrorCode::DaemonNotRunning, "the daemon is stopping");
+        self.inputs.send(Input::Call(call(sender))).await.map_err(|_| stopping())?;
+        receiver.await.map_err(|_| stopping())
+    }
+
+    async fn refuse_known(&self, label: &Label) -> Result<(), ApiError> {
+        let known = self.store.networks().await.map_err(|error| store_error(&error))?;
+        if known.iter().any(|network| network.label == *label) || keys::exist(&self.state_dir, label) {
+            return Err(ApiError::new(ErrorCode::NameTaken, format!("there is a network called {label} here already"))
+                .with_hint("choose another name, or: holloway leave <network>"));
+        }
+        Ok(())
+    }
+
+    async fn refuse_member(&self, network: &NetworkId) -> Result<(), ApiError> {
+        let known = self.store.networks().await.map_err(|error| store_error(&error))?;
+        let Some(known) = known.iter().find(|known| known.network == *network) else {
+            return Ok(());
+        };
+        Err(ApiError::new(ErrorCode::AlreadyMember, format!("this machine is a member of {} already", known.label))
+            .with_hint("holloway status"))
+    }
+
+    /// The network's own name, or that with a number where another network here has it.
+    async fn free_label(&self, suggested: &Label) -> Result<Label, ApiError> {
+        let known = self.store.networks().await.map_err(|error| store_error(&error))?;
+        let is_free = |label: &Label| known.iter().all(|network| network.label != *label);
+        let numbered = (2..100).map(|number: u32| suggested.with_suffix(&number.to_string()));
+        std::iter::once(suggested.clone()).chain(numbered).find(is_free).ok_or_else(|| {
+            ApiError::new(ErrorCode::NameTaken, format!("a hundred networks are called {suggested} here"))
+        })
+    }
+
+    fn forget_keys(&self, label: &Label) {
+        if let Err(error) = keys::remove(&self.state_dir, label) {
+            tracing::warn!(%error, "keys of a network that was not joined remain");
+        }
+    }
+}
+
+fn hints(stored: &StoredNetwork) -> Vec<(NodeId, Vec<Bootstrap>)> {
+    let issuer = stored.chain.first().map(|leaf| leaf.membership().issuer);
+    match issuer {
+        Some(issuer) if stored.origin == Origin::Joined => vec![(issuer, stored.bootstrap.clone())],
+        _ => Vec::new(),
+    }
+}
+
+fn internal(error: &anyhow::Error) -> ApiError {
+    ApiError::new(ErrorCode::Internal, format!("{error:#}")).with_hint("holloway doctor")
+}
+
+fn store_error(error: &StoreError) -> ApiError {
+    let code = match error {
+        StoreError::NetworkKnown(_) => ErrorCode::AlreadyMember,
+        StoreError::LabelTaken(_) => ErrorCode::NameTaken,
+        StoreError::PrefixTaken(_) => ErrorCode::PrefixConflict,
+        _ => ErrorCode::Internal,
+    };
+    ApiError::new(code, error.to_string()).with_hint("holloway status")
+}

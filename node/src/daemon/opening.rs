@@ -1,0 +1,310 @@
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use holloway_config::{Cipher, ListenSettings, Mtu, Settings};
+use holloway_control as control;
+use holloway_mesh::{CipherChoice, ControlEvent, Identity, Node, Stored};
+use holloway_wire::{Bootstrap, ControlAddr, IdentityKey, Label, NetworkId, NodeId, OverlayAddr};
+use tokio::sync::mpsc;
+
+use super::engine::{Engine, Input};
+use super::network::{Network, Parts};
+use crate::lane::{self, LaneEvent, UdpSockets};
+use crate::random::OsRandom;
+use crate::store::{Chosen, NetworkKey};
+use crate::tun;
+
+/// Inner MTU where the configuration says `auto` (ARCHITECTURE §5: a full packet fits through an IPv6 relay on a
+/// 1500-byte underlay).
+const MTU: u16 = 1408;
+
+/// Events of one lane that wait for the core: about a handshake's worth for every peer of a busy machine.
+const LANE_EVENTS_MAX: usize = 2048;
+
+/// A network that is about to run.
+pub(crate) struct Joining {
+    pub(crate) key: NetworkKey,
+    pub(crate) label: Label,
+    pub(crate) position: usize,
+    pub(crate) identity: Identity,
+    /// Ports that it had before, where the configuration leaves them open.
+    pub(crate) ports: Ports,
+    /// Where members were found before.
+    pub(crate) hints: Vec<(NodeId, Vec<Bootstrap>)>,
+    /// A control plane that runs already: the one by which the invite was redeemed.
+    pub(crate) control: Option<RunningControl>,
+    /// How much of it shall run.
+    pub(crate) extent: Extent,
+}
+
+/// How much of a network runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// Everything.
+    Whole,
+    /// What a single command needs: no interface, no listening, any port.
+    Bare,
+}
+
+/// The ports of one network; 0 is any free one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Ports {
+    pub(crate) data: u16,
+    pub(crate) control_tcp: u16,
+    pub(crate) control_quic: u16,
+}
+
+/// A control plane that is running, with what it has reported so far.
+pub(crate) struct RunningControl {
+    pub(crate) handle: control::Handle,
+    pub(crate) events: mpsc::Receiver<control::Event>,
+    pub(crate) seen: Vec<control::Event>,
+}
+
+/// Starts every part of a network.
+pub(crate) async fn open(engine: &Engine, joining: Joining) -> anyhow::Result<Network> {
+    let network_settings = engine.settings.network(&joining.label, joining.position);
+    let listen = with_ports(network_settings.listen, joining.ports);
+    let udp = Arc::new(UdpSockets::bind(&data_addresses(&listen, joining.extent))?);
+    let node_id = joining.identity.node_id();
+    let address = OverlayAddr::of_node(&joining.identity.network, &node_id);
+    let wants_tun = joining.extent == Extent::Whole && network_settings.tun.enabled;
+    let (tun, interface) = if wants_tun {
+        let name = network_settings.tun.name;
+        refuse_overlap(&joining.identity, &name)?;
+        (Some(tun::open(&name, address, mtu(network_settings.tun.mtu))?), Some(name))
+    } else {
+        (None, None)
+    };
+    let running = match joining.control {
+        Some(running) => running,
+        None => start_control(&joining.identity.key, joining.identity.network, &listen, joining.extent)?,
+    };
+    let loaded = engine.store.load(joining.key).await?;
+    if loaded.skipped > 0 {
+        tracing::warn!(network = %joining.label, skipped = loaded.skipped, "stored publications cannot be read");
+    }
+    let node = new_node(engine, joining.identity, loaded.stored);
+    let lane = start_lane(engine, joining.key, tun.clone(), udp.clone(), address)?;
+    let ports = Ports {
+        data: udp.local_addrs().first().map_or(0, SocketAddr::port),
+        control_tcp: listen.control_tcp,
+        control_quic: listen.control_quic,
+    };
+    if joining.extent == Extent::Whole && ports != joining.ports {
+        remember_ports(engine, joining.key, ports, interface.clone()).await;
+    }
+    let mut network = Network::new(Parts {
+        key: joining.key,
+        label: joining.label,
+        position: joining.position,
+        interface,
+        node,
+        lane,
+        tun,
+        udp,
+        control: running.handle,
+        ports,
+    });
+    feed(engine, &mut network, running.seen, running.events);
+    give_hints(engine, &mut network, joining.hints).await;
+    Ok(network)
+}
+
+/// The addresses of the data path.
+fn data_addresses(listen: &ListenSettings, extent: Extent) -> Vec<SocketAddr> {
+    match extent {
+        Extent::Whole => listen.data.clone(),
+        Extent::Bare => listen.data.iter().map(|address| SocketAddr::new(address.ip(), 0)).collect(),
+    }
+}
+
+/// Starts the control plane of a network.
+pub(crate) fn start_control(
+    key: &IdentityKey,
+    network: NetworkId,
+    listen: &ListenSettings,
+    extent: Extent,
+) -> anyhow::Result<RunningControl> {
+    let mut settings = control::Settings::new(key, network);
+    if extent == Extent::Whole {
+        settings.mdns = true;
+        settings.listen =
+            control::Listen { tcp: any_address(listen.control_tcp), quic: any_address(listen.control_quic) };
+    }
+    let (handle, events) = control::spawn(&settings).with_context(|| {
+        format!("cannot listen on the control ports (TCP {}, QUIC {})", listen.control_tcp, listen.control_quic)
+    })?;
+    Ok(RunningControl { handle, events, seen: Vec::new() })
+}
+
+/// Every address of the families that this machine has.
+fn any_address(port: u16) -> Vec<SocketAddr> {
+    let mut addresses = vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port)];
+    if Path::new("/proc/net/if_inet6").exists() {
+        addresses.push(SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port));
+    }
+    addresses
+}
+
+/// Puts remembered ports where the configuration asks for any, and free ones where none are remembered.
+pub(crate) fn with_ports(mut listen: ListenSettings, ports: Ports) -> ListenSettings {
+    for address in listen.data.iter_mut().filter(|address| address.port() == 0) {
+        address.set_port(ports.data);
+    }
+    if listen.control_tcp == 0 {
+        listen.control_tcp = if ports.control_tcp == 0 { free_tcp_port() } else { ports.control_tcp };
+    }
+    if listen.control_quic == 0 {
+        listen.control_quic = if ports.control_quic == 0 { free_udp_port() } else { ports.control_quic };
+    }
+    listen
+}
+
+/// A port that is free at the moment; 0 where the system has none to give, and then listening fails with the reason.
+fn free_tcp_port() -> u16 {
+    let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+    std::net::TcpListener::bind(any).and_then(|socket| socket.local_addr()).map_or(0, |address| address.port())
+}
+
+/// As [`free_tcp_port`], for UDP.
+fn free_udp_port() -> u16 {
+    let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+    std::net::UdpSocket::bind(any).and_then(|socket| socket.local_addr()).map_or(0, |address| address.port())
+}
+
+fn mtu(mtu: Mtu) -> u16 {
+    match mtu {
+        Mtu::Auto => MTU,
+        Mtu::Fixed(mtu) => mtu,
+    }
+}
+
+/// Refuses a prefix that the machine already routes elsewhere.
+fn refuse_overlap(identity: &Identity, interface: &str) -> anyhow::Result<()> {
+    let prefix = identity.network.prefix();
+    if let Some(other) = crate::routes::overlapping(&prefix.to_net(), interface)? {
+        anyhow::bail!("the network's prefix {prefix} is already routed to {other}; remove that route first");
+    }
+    Ok(())
+}
+
+fn new_node(engine: &Engine, identity: Identity, stored: Stored) -> Node {
+    Node::new(identity, mesh_settings(&engine.settings), stored, Box::new(OsRandom), engine.clock.now())
+}
+
+fn mesh_settings(settings: &Settings) -> holloway_mesh::Settings {
+    let cipher = match settings.session.cipher {
+        Cipher::Auto if has_vector_aes() => CipherChoice::VectorAes,
+        Cipher::Auto | Cipher::ChaCha20Poly1305 => CipherChoice::ChaCha20Poly1305,
+    };
+    holloway_mesh::Settings {
+        rotate_after: settings.session.rotate_after,
+        rotate_after_packets: settings.session.rotate_after_packets,
+        max_clock_skew: settings.session.max_clock_skew,
+        cipher,
+        software: env!("CARGO_PKG_VERSION").into(),
+    }
+}
+
+/// Whether this processor has vector AES and carry-less multiplication, with which AES-256-GCM is several times
+/// faster than ChaCha20-Poly1305 (dataplane.md §3).
+#[cfg(target_arch = "x86_64")]
+fn has_vector_aes() -> bool {
+    std::arch::is_x86_feature_detected!("vaes") && std::arch::is_x86_feature_detected!("vpclmulqdq")
+}
+
+/// Whether this processor has AES instructions.
+#[cfg(target_arch = "aarch64")]
+fn has_vector_aes() -> bool {
+    std::arch::is_aarch64_feature_detected!("aes")
+}
+
+/// Other processors have software AES, which is slow and not constant-time.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn has_vector_aes() -> bool {
+    false
+}
+
+fn start_lane(
+    engine: &Engine,
+    key: NetworkKey,
+    tun: Option<Arc<tun_rs::SyncDevice>>,
+    udp: Arc<UdpSockets>,
+    address: OverlayAddr,
+) -> anyhow::Result<lane::Lane> {
+    let (events, mut queue) = mpsc::channel::<LaneEvent>(LANE_EVENTS_MAX);
+    let inputs = engine.inputs.clone();
+    tokio::spawn(async move {
+        while let Some(event) = queue.recv().await {
+            if inputs.send(Input::Lane(key, event)).await.is_err() {
+                return;
+            }
+        }
+    });
+    lane::spawn("lane", tun, udp, IpAddr::V6(address.ip()), events).context("cannot start a lane")
+}
+
+/// Hands what the control plane reports to the engine, what it has reported already first.
+fn feed(engine: &Engine, network: &mut Network, seen: Vec<control::Event>, mut events: mpsc::Receiver<control::Event>) {
+    let now = engine.clock.now();
+    for event in seen {
+        network.control_event(event, &engine.local, now);
+    }
+    let (inputs, key) = (engine.inputs.clone(), network.key);
+    tokio::spawn(async move {
+        while let Some(event) = events.recv().await {
+            if inputs.send(Input::Control(key, event)).await.is_err() {
+                return;
+            }
+        }
+    });
+}
+
+/// Tells the core where members were found before, and who is meant by host names.
+async fn give_hints(engine: &Engine, network: &mut Network, hints: Vec<(NodeId, Vec<Bootstrap>)>) {
+    for (node, bootstrap) in hints {
+        let addresses = resolve(&bootstrap).await;
+        network.node.handle_control(ControlEvent::Discovered { node, addresses }, engine.clock.now());
+    }
+}
+
+/// The addresses behind bootstrap entries; names that do not resolve have none.
+pub(crate) async fn resolve(bootstrap: &[Bootstrap]) -> Vec<ControlAddr> {
+    let mut addresses = Vec::new();
+    for entry in bootstrap {
+        let Ok(found) = tokio::net::lookup_host((entry.host.as_str(), entry.tcp)).await else {
+            continue;
+        };
+        for address in found {
+            addresses.push(ControlAddr::Quic(SocketAddr::new(address.ip(), entry.quic)));
+            addresses.push(ControlAddr::Tcp(SocketAddr::new(address.ip(), entry.tcp)));
+        }
+    }
+    addresses
+}
+
+/// Writes down which ports were chosen, so that the network has them again after a restart.
+async fn remember_ports(engine: &Engine, key: NetworkKey, ports: Ports, interface: Option<String>) {
+    let chosen = Chosen {
+        interface,
+        data_port: Some(ports.data),
+        control_tcp: Some(ports.control_tcp),
+        control_quic: Some(ports.control_quic),
+    };
+    if let Err(error) = engine.store.remember_chosen(key, &chosen).await {
+        tracing::warn!(%error, "the ports cannot be remembered");
+    }
+}
+
+impl From<&Chosen> for Ports {
+    fn from(chosen: &Chosen) -> Self {
+        Self {
+            data: chosen.data_port.unwrap_or(0),
+            control_tcp: chosen.control_tcp.unwrap_or(0),
+            control_quic: chosen.control_quic.unwrap_or(0),
+        }
+    }
+}

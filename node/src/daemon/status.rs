@@ -1,0 +1,160 @@
+use std::time::Duration;
+
+use holloway_control::DialAddr;
+use holloway_dashboard::api::{
+    Attention, ControlStatus, DaemonState, DataStatus, DnsStatus, NetworkStatus, PathKind, PathStatus, PeerStatus,
+    Right, SchemaVersion, SessionStatus, Status,
+};
+use holloway_mesh::{PeerSnapshot, SessionSnapshot};
+use holloway_wire::{Label, Rights};
+
+use super::engine::{NetworkView, View};
+use super::names::{NamesView, fqdn};
+use crate::clock::rfc3339;
+
+/// A peer heard of this recently counts as online.
+const ONLINE_FOR: Duration = Duration::from_secs(30);
+
+/// Everything `status` shows.
+pub(crate) fn status(view: &View, uptime: Duration, state: DaemonState) -> Status {
+    let names = &view.names;
+    Status {
+        schema: SchemaVersion,
+        version: env!("CARGO_PKG_VERSION").into(),
+        state,
+        uptime_s: uptime.as_secs(),
+        networks: view.networks.iter().map(network_status).collect(),
+        attention: attention(view, names),
+        dns: DnsStatus {
+            listening: names.listening.iter().map(ToString::to_string).collect(),
+            integration: names.integration.clone(),
+        },
+    }
+}
+
+/// One network.
+pub(crate) fn network_status(network: &NetworkView) -> NetworkStatus {
+    let snapshot = &network.snapshot;
+    NetworkStatus {
+        label: network.label.to_string(),
+        id: network.id.to_string(),
+        prefix: snapshot.prefix.to_string(),
+        interface: network.interface.clone().unwrap_or_default(),
+        name: snapshot.label.to_string(),
+        fqdn: fqdn(&snapshot.label, &network.label),
+        address: snapshot.address.to_string(),
+        node_id: snapshot.node.to_string(),
+        rights: rights(snapshot.rights),
+        control: ControlStatus {
+            listen: network.control_listen.iter().map(DialAddr::to_string).collect(),
+            peers: snapshot.neighbours.len() as u64,
+        },
+        data: DataStatus {
+            listen: network.data_listen.iter().map(ToString::to_string).collect(),
+            observed: snapshot.observed.iter().map(ToString::to_string).collect(),
+        },
+        home_relay: None,
+        peers: snapshot.peers.iter().map(|peer| peer_status(peer, &network.label)).collect(),
+        revoked: snapshot.revocations as u64,
+        drops: snapshot.drops.iter().map(|(reason, count)| (reason.name().to_owned(), count)).collect(),
+    }
+}
+
+/// One peer.
+pub(crate) fn peer_status(peer: &PeerSnapshot, network: &Label) -> PeerStatus {
+    let heard = peer.session.as_ref().and_then(|session| session.last_received);
+    PeerStatus {
+        name: peer.label.to_string(),
+        fqdn: fqdn(&peer.label, network),
+        address: peer.address.to_string(),
+        node_id: peer.node.to_string(),
+        rights: rights(peer.rights),
+        groups: peer.groups.clone(),
+        online: peer.is_neighbour || heard.is_some_and(|heard| heard < ONLINE_FOR),
+        path: path_status(peer),
+        session: peer.session.as_ref().map(session_status),
+        rx_bytes: peer.received_bytes,
+        tx_bytes: peer.sent_bytes,
+        rotations: peer.rotations,
+    }
+}
+
+fn path_status(peer: &PeerSnapshot) -> PathStatus {
+    match (peer.endpoint, &peer.session) {
+        (Some(endpoint), Some(_)) => PathStatus {
+            kind: PathKind::Direct,
+            endpoint: Some(endpoint.to_string()),
+            relay: None,
+            rtt_ms: peer.rtt.map(|rtt| rtt.as_secs_f64() * 1000.0),
+            why: None,
+        },
+        _ => PathStatus { kind: PathKind::None, endpoint: None, relay: None, rtt_ms: None, why: Some(why_none(peer)) },
+    }
+}
+
+fn why_none(peer: &PeerSnapshot) -> String {
+    if peer.is_handshaking {
+        return format!("a handshake is under way, {} endpoints tried", peer.candidates.len());
+    }
+    if peer.candidates.is_empty() {
+        return "it has not announced any endpoint yet".into();
+    }
+    if peer.endpoint.is_some() {
+        return "no traffic for a while; the keys have lapsed".into();
+    }
+    "no traffic yet".into()
+}
+
+fn session_status(session: &SessionSnapshot) -> SessionStatus {
+    SessionStatus {
+        established: rfc3339(session.established),
+        age_s: session.age.as_secs(),
+        last_received_s: session.last_received.map(|ago| (ago.as_secs_f64() * 10.0).round() / 10.0),
+        cipher: session.suite.name().into(),
+    }
+}
+
+/// Rights as the API has them.
+pub(crate) fn rights(rights: Rights) -> Vec<Right> {
+    [
+        (Rights::ISSUE, Right::Issue),
+        (Rights::ADMIN, Right::Admin),
+        (Rights::RELAY, Right::Relay),
+        (Rights::EXIT, Right::Exit),
+    ]
+    .into_iter()
+    .filter(|(right, _)| rights.contains(*right))
+    .map(|(_, right)| right)
+    .collect()
+}
+
+/// Rights as the core has them.
+pub(crate) fn to_rights(wanted: &[Right]) -> Rights {
+    wanted.iter().fold(Rights::NONE, |rights, right| {
+        rights.with(match right {
+            Right::Issue => Rights::ISSUE,
+            Right::Admin => Rights::ADMIN,
+            Right::Relay => Rights::RELAY,
+            Right::Exit => Rights::EXIT,
+        })
+    })
+}
+
+/// What an operator should do something about; each with the command that does it.
+fn attention(view: &View, names: &NamesView) -> Vec<Attention> {
+    let item = |what: String, command: &str| Attention { what, command: command.to_owned() };
+    let mut items = Vec::new();
+    if view.networks.is_empty() {
+        items.push(item("this machine is in no network yet".into(), "holloway join <invite>"));
+    }
+    for network in &view.networks {
+        if network.interface.is_none() {
+            items.push(item(format!("{} has no network interface", network.label), "holloway doctor"));
+        }
+        if network.snapshot.neighbours.is_empty() && !network.snapshot.peers.is_empty() {
+            items.push(item(format!("no control connection to any member of {}", network.label), "holloway doctor"));
+        }
+    }
+    items.extend(names.troubles.iter().map(|trouble| item(trouble.clone(), "holloway doctor")));
+    items
+}

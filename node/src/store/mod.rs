@@ -1,0 +1,23 @@
+//! What the program learned, durable: networks, invite ledgers, publications, block-lists, events.
+//!
+//! One SQLite file. A write is on the disk when it returns, whole or not at all. A file that is damaged, empty, foreign
+//! or from a newer version is refused and kept, never replaced by an empty one: an empty block-list is a security
+//! failure.
+//!
+//! This module does not know what a publication proves, who may redeem an invite, where the keys lie, or that there is
+//! a daemon.
+
+mod error;
+mod events;
+mod file;
+mod networks;
+mod open;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use error::StoreError;
+pub(crate) use events::{EVENTS_MAX, Event, NewEvent};
+pub(crate) use networks::{Chosen, Network, NetworkKey, NewNetwork, Origin};
+pub(crate) use open::Store;
+pub(crate) use state::Loaded;
