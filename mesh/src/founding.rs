@@ -1,8 +1,9 @@
 use holloway_wire::{
     IdentityKey, Label, Membership, MembershipCertificate, NetworkId, Now, Rights, Signed, StaticBinding, StaticSecret,
-    UnixTime, Validity,
+    Validity,
 };
 
+use crate::invite::backdated;
 use crate::settings::Identity;
 
 /// Founds a network: the root certifies its first member, with every right and for ever. The root key is needed again
@@ -24,7 +25,7 @@ pub fn found(
         label,
         rights: Rights::ALL,
         groups: Vec::new(),
-        validity: Validity { not_before: UnixTime::from_secs(now.unix.as_secs()), not_after: None },
+        validity: Validity { not_before: backdated(now), not_after: None },
         issuer: root.node_id(),
     };
     let binding = Signed::sign(binding, &key, &network);

@@ -43,6 +43,9 @@ const RELAYED_MAX: usize = 32;
 const CALL_FANOUT: usize = 3;
 /// Calls that one neighbour may have passed on in one second.
 const CALLS_PER_SECOND: u32 = 20;
+/// Members dialled for the sake of calls at once, and for how long that is tried: as long as a handshake.
+const WANTED_MAX: usize = 32;
+const WANTED_FOR: Duration = Duration::from_secs(30);
 /// Requests under way.
 const REQUESTS_MAX: usize = 1024;
 
@@ -87,10 +90,20 @@ impl Neighbour {
     }
 }
 
+/// A member that was or will be dialled.
 struct Dial {
     next: Instant,
     backoff: Duration,
     is_under_way: bool,
+    /// It was a neighbour that we had dialled: it is dialled again whatever neighbours there are by now. Of two halves
+    /// of a network that lost each other and filled up, nobody else would dial the other half.
+    was_neighbour: bool,
+}
+
+impl Dial {
+    const fn new(next: Instant) -> Self {
+        Self { next, backoff: FIRST_BACKOFF, is_under_way: false, was_neighbour: false }
+    }
 }
 
 enum Purpose {
@@ -106,6 +119,8 @@ pub(crate) struct Neighbours {
     connected: BTreeMap<NodeId, Neighbour>,
     dials: BTreeMap<NodeId, Dial>,
     hints: BTreeMap<NodeId, BTreeSet<ControlAddr>>,
+    /// Members to dial whatever neighbours there are, until then.
+    wanted: BTreeMap<NodeId, Instant>,
     requests: BTreeMap<RequestId, (NodeId, Purpose)>,
     next_request: u64,
     dial_at: Option<Instant>,
@@ -164,16 +179,24 @@ impl Neighbours {
     }
 
     pub(crate) fn handle_disconnected(&mut self, node: &NodeId, now: Instant) {
-        let was_admitted = self.connected.remove(node).is_some_and(|neighbour| neighbour.admitted);
-        if was_admitted {
+        let Some(neighbour) = self.connected.remove(node) else {
+            return;
+        };
+        if neighbour.admitted {
             self.outputs.push_back(NeighbourOutput::Lost);
         }
         let backoff = match self.dials.get(node) {
-            Some(dial) if !was_admitted => (dial.backoff * 2).min(BACKOFF_MAX),
+            Some(dial) if !neighbour.admitted => (dial.backoff * 2).min(BACKOFF_MAX),
             Some(_) | None => FIRST_BACKOFF,
         };
-        self.dials.insert(*node, Dial { next: now + backoff, backoff, is_under_way: false });
-        self.dial_at = Some(self.dial_at.map_or(now + backoff, |at| at.min(now + backoff)));
+        let was_neighbour = neighbour.admitted && neighbour.outbound;
+        self.dials.insert(*node, Dial { backoff, was_neighbour, ..Dial::new(now + backoff) });
+        self.dial_by(now + backoff);
+    }
+
+    /// Looks for someone to dial no later than this.
+    fn dial_by(&mut self, at: Instant) {
+        self.dial_at = Some(self.dial_at.map_or(at, |known| known.min(at)));
     }
 
     /// Someone shows us its membership.
@@ -373,17 +396,18 @@ impl Neighbours {
         }
         let hints = self.hints.entry(node).or_default();
         hints.extend(addresses.iter().take(holloway_wire::ENDPOINTS_MAX));
-        self.dial_at = Some(self.dial_at.map_or(now, |at| at.min(now)));
+        self.dial_by(now);
     }
 
     /// A dial failed; the next comes later.
     pub(crate) fn handle_dial_failed(&mut self, node: &NodeId, rng: &mut dyn SecureRng, now: Instant) {
-        let dial = self.dials.entry(*node).or_insert(Dial { next: now, backoff: FIRST_BACKOFF, is_under_way: false });
+        let dial = self.dials.entry(*node).or_insert(Dial::new(now));
         let jitter = Duration::from_millis(u64::from(random_bytes::<1>(rng)[0]) * 2);
         dial.next = now + dial.backoff + jitter;
         dial.backoff = (dial.backoff * 2).min(BACKOFF_MAX);
         dial.is_under_way = false;
-        self.dial_at = Some(self.dial_at.map_or(dial.next, |at| at.min(dial.next)));
+        let next = dial.next;
+        self.dial_by(next);
     }
 
     /// The roster changed: there may be someone to dial, or someone to part with.
@@ -393,6 +417,7 @@ impl Neighbours {
 
     /// Parts with a node that is no longer a member.
     pub(crate) fn expel(&mut self, node: NodeId) {
+        self.dials.remove(&node);
         if self.connected.contains_key(&node) {
             self.control(ControlCommand::Expel { node });
         }
@@ -419,24 +444,27 @@ impl Neighbours {
         }
     }
 
-    /// Dials members until there are enough neighbours.
+    /// Dials members until there are enough neighbours, and those that are wanted or were lost in any case.
     fn dial(&mut self, context: &mut Context<'_>) {
         let now = context.now.monotonic;
+        self.wanted.retain(|_, until| *until > now);
         let under_way = self.dials.values().filter(|dial| dial.is_under_way && dial.next > now).count();
         let mut room = DIALLED.saturating_sub(self.connected.len() + under_way);
         for (node, addresses) in self.dialable(context) {
-            let waits = self.dials.get(&node).is_some_and(|dial| dial.next > now);
-            if room == 0 || waits {
+            let known = self.dials.get(&node);
+            let waits = known.is_some_and(|dial| dial.next > now);
+            let is_owed = self.wanted.contains_key(&node) || known.is_some_and(|dial| dial.was_neighbour);
+            if waits || !(is_owed || room > 0) {
                 continue;
             }
-            room -= 1;
-            let dial = self.dials.entry(node).or_insert(Dial { next: now, backoff: FIRST_BACKOFF, is_under_way: true });
+            room -= usize::from(!is_owed);
+            let dial = self.dials.entry(node).or_insert(Dial::new(now));
             dial.next = now + DIAL_TIMEOUT;
             dial.is_under_way = true;
             self.control(ControlCommand::Dial { node, addresses });
         }
-        let connected = &self.connected;
-        self.dials.retain(|node, dial| !connected.contains_key(node) && dial.next > now);
+        let is_admitted = |node: &NodeId| self.connected.get(node).is_some_and(|neighbour| neighbour.admitted);
+        self.dials.retain(|node, dial| !is_admitted(node) && dial.next > now);
         self.dial_at = self.dials.values().map(|dial| dial.next).min();
     }
 
@@ -459,24 +487,34 @@ impl Neighbours {
         hinted.chain(announced).filter(|(node, _)| is_candidate(node)).collect()
     }
 
-    /// Sends a call towards its callee.
-    pub(crate) fn call(&mut self, call: &Signed<PunchCall>, roster: &Roster) {
+    /// Sends a call towards its callee. When no neighbour is known to have it as a neighbour, those are dialled that
+    /// do: the next call finds them.
+    pub(crate) fn call(&mut self, call: &Signed<PunchCall>, roster: &Roster, now: Instant) {
         let to = call.value().to;
-        let through = if self.is_admitted(&to) { vec![to] } else { self.towards(&to, roster) };
+        let through = if self.is_admitted(&to) { vec![to] } else { self.towards(&to, roster, now) };
         for node in through {
             self.request(node, Channel::Member, Purpose::Call, call.encode());
         }
     }
 
     /// Neighbours that probably have a node as a neighbour.
-    fn towards(&self, to: &NodeId, roster: &Roster) -> Vec<NodeId> {
+    fn towards(&mut self, to: &NodeId, roster: &Roster, now: Instant) -> Vec<NodeId> {
         let home = roster.endpoints(to).map(|announcement| announcement.home_peers.as_slice()).unwrap_or_default();
         let mut through: Vec<NodeId> = home.iter().filter(|node| self.is_admitted(node)).copied().collect();
         if through.is_empty() {
+            self.want(home, now);
             through = self.admitted();
         }
         through.truncate(CALL_FANOUT);
         through
+    }
+
+    /// Dials these, whatever neighbours there are.
+    fn want(&mut self, nodes: &[NodeId], now: Instant) {
+        for node in nodes.iter().take(WANTED_MAX.saturating_sub(self.wanted.len())) {
+            self.wanted.insert(*node, now + WANTED_FOR);
+            self.dial_by(now);
+        }
     }
 
     /// A member sends a call: to us, or to pass on.

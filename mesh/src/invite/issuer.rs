@@ -255,15 +255,14 @@ impl Issuer {
         if !self.is_label_free(&label, asker, roster) {
             return Redemption::Refused(Refusal::NameTaken);
         }
-        let not_before = UnixTime::from_nanos(now.unix.as_nanos().saturating_sub(BACKDATED.as_nanos() as u64))
-            .max(own.membership().validity.not_before);
+        let not_before = backdated(now).max(own.membership().validity.not_before);
         let membership = Membership {
             subject: *asker,
             label: label.clone(),
             rights: invite.rights,
             groups: invite.groups.clone(),
             validity: Validity {
-                not_before: UnixTime::from_secs(not_before.as_secs()),
+                not_before,
                 not_after: own.membership().validity.not_after,
             },
             issuer,
@@ -275,4 +274,9 @@ impl Issuer {
         let invite = Invite { state: InviteState::Spent(*asker), ..invite };
         Redemption::Grant(Box::new(Granted { invite, certificate }))
     }
+}
+
+/// From when on a membership is valid that is given now.
+pub(crate) fn backdated(now: Now) -> UnixTime {
+    UnixTime::from_secs(now.unix.as_secs().saturating_sub(BACKDATED.as_secs()))
 }

@@ -12,5 +12,5 @@ mod issuer;
 mod redeemer;
 
 pub use issuer::{Invite, InviteState};
-pub(crate) use issuer::{CreateInvite, Granted, Issuer, Redemption};
+pub(crate) use issuer::{CreateInvite, Granted, Issuer, Redemption, backdated};
 pub use redeemer::{JoinError, Joined, Redeemer};

@@ -137,25 +137,38 @@ impl Node {
         self.home_peers().contains(node)
     }
 
+    /// Says where we are. What others know already is not said again before it is due.
     fn announce(&mut self, now: Now) {
         self.announcer.due = Some(now.monotonic + RENEW);
-        self.announcer.sequence = next_sequence(self.last_sequence(), now);
+        let node = self.identity.node_id();
         let control = self.announcer.local.control.iter().take(ENDPOINTS_MAX).map(one_spelling).collect();
         let mut home_peers = self.neighbours.admitted();
         home_peers.truncate(HOME_PEERS_MAX);
         let announcement = EndpointAnnouncement {
-            node: self.identity.node_id(),
-            sequence: self.announcer.sequence,
+            node,
+            sequence: next_sequence(self.last_sequence(), now),
             expires: now.unix + LIFETIME,
             endpoints: self.announcer.endpoints(),
             control,
             home_peers,
         };
+        if self.roster.endpoints(&node).is_some_and(|held| says_the_same(held, &announcement)) {
+            return;
+        }
+        self.announcer.sequence = announcement.sequence;
         let signed = Signed::sign(announcement, &self.identity.key, &self.identity.network);
         let publication = Publication::Endpoints(signed);
-        let key = record_key(&self.identity.network, &self.identity.node_id());
+        let key = record_key(&self.identity.network, &node);
         self.outputs.push_back(super::Output::Control(ControlCommand::PutRecord { key, value: publication.encode() }));
         self.publish(&publication, now);
+    }
+
+    /// An announcement of our own came from elsewhere: of an earlier start, whose clock was ahead or whose disk was
+    /// not quick enough. It must not stand if it is not true.
+    pub(super) fn own_announcement_came(&mut self, now: Now) {
+        if self.last_sequence() > self.announcer.sequence {
+            self.announcer.announce_soon(now);
+        }
     }
 
     fn last_sequence(&self) -> u64 {
@@ -184,7 +197,7 @@ impl Node {
             endpoints: self.announcer.endpoints(),
         };
         let signed = Signed::sign(call, &self.identity.key, &self.identity.network);
-        self.neighbours.call(&signed, &self.roster);
+        self.neighbours.call(&signed, &self.roster, now.monotonic);
     }
 
     /// A peer calls us: we try as well.
@@ -232,6 +245,12 @@ fn one_spelling(address: &ControlAddr) -> ControlAddr {
         ControlAddr::Tcp(_) => ControlAddr::Tcp(canonical),
         ControlAddr::Quic(_) => ControlAddr::Quic(canonical),
     }
+}
+
+/// Whether an announcement says nothing but what one of not long before said.
+fn says_the_same(held: &EndpointAnnouncement, new: &EndpointAnnouncement) -> bool {
+    let is_recent = held.expires + RENEW > new.expires;
+    is_recent && held.endpoints == new.endpoints && held.control == new.control && held.home_peers == new.home_peers
 }
 
 /// Where a node's record is found in the DHT.

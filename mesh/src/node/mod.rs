@@ -429,7 +429,11 @@ impl Node {
     }
 
     fn member_moved(&mut self, node: NodeId, now: Now) {
-        if node == self.identity.node_id() || self.roster.member(&node).is_none() {
+        if node == self.identity.node_id() {
+            self.own_announcement_came(now);
+            return;
+        }
+        if self.roster.member(&node).is_none() {
             return;
         }
         if let Some(announcement) = self.roster.endpoints(&node)

@@ -55,6 +55,8 @@ pub(crate) struct Side {
     pub(crate) responses: BTreeMap<ResponseToken, Vec<u8>>,
     pub(crate) verdicts: Vec<Verdict>,
     pub(crate) sent: u64,
+    /// What was dropped before the test began.
+    pub(crate) before: DropCounts,
 }
 
 /// Several nodes in one network.
@@ -123,9 +125,20 @@ impl Net {
     pub(crate) fn pair_with(seed: u64, settings: Settings) -> Self {
         let mut net = Self::found_with(seed, settings);
         net.join("bob");
-        net.connect(0, 1);
-        net.settle_announcements();
+        net.introduce(0, 1);
         net
+    }
+
+    /// Lets two sides learn of each other over control, then leaves them alone without a session.
+    pub(crate) fn introduce(&mut self, a: usize, b: usize) {
+        self.connect(a, b);
+        self.pass_lossy(Duration::from_millis(500), |_| false);
+        self.disconnect(a, b);
+        self.pass_lossy(seconds(40), |_| false);
+        for side in 0..self.sides.len() {
+            self.sides[side].events.clear();
+            self.sides[side].before = self.sides[side].node.snapshot(self.now_at(side)).drops;
+        }
     }
 
     /// Two members with a session that both use.
@@ -173,6 +186,7 @@ impl Net {
             responses: BTreeMap::new(),
             verdicts: Vec::new(),
             sent: 0,
+            before: DropCounts::default(),
         });
         let local = LocalAddrs { data: vec![address], control: vec![ControlAddr::Tcp(address)] };
         self.act(side, |node, now| node.handle_network_change(local, now));
@@ -363,6 +377,20 @@ impl Net {
         }
     }
 
+    /// Moves the clock to the next timer and lets it act; what is sent stays under way.
+    pub(crate) fn wait_for_timer(&mut self) {
+        let next = self.sides.iter().filter_map(|side| side.node.poll_timeout()).map(|(at, _)| at.as_nanos()).min();
+        let at = next.map_or(self.monotonic, |next| next.max(self.monotonic));
+        self.unix += at - self.monotonic;
+        self.monotonic = at;
+        for side in 0..self.sides.len() {
+            if self.is_due(side) {
+                self.act(side, Node::handle_timeout);
+            }
+        }
+        self.run_control();
+    }
+
     fn is_due(&self, side: usize) -> bool {
         self.sides[side].node.poll_timeout().is_some_and(|(at, _)| at.as_nanos() <= self.monotonic)
     }
@@ -440,13 +468,42 @@ impl Net {
         self.act(from, |node, now| node.handle_tun(packet, now));
     }
 
+    /// Tells a side all that another knows, as gossip would.
+    pub(crate) fn teach(&mut self, pupil: usize, teacher: usize) {
+        let writes = self.sides[teacher].written.clone();
+        for write in writes {
+            if let Write::Publication(_, bytes) = write {
+                let source = self.sides[teacher].id;
+                self.gossip(source, pupil, bytes);
+            }
+        }
+        let chain = self.sides[teacher].node.certificate_chain(None).expect("a chain");
+        for certificate in chain.into_iter().rev() {
+            let source = self.sides[teacher].id;
+            self.gossip(source, pupil, Publication::Certificate(certificate).encode());
+        }
+        self.run_control();
+    }
+
+    /// Seals anything under a side's current session with another.
+    pub(crate) fn seal(&mut self, from: usize, to: usize, flags: RecordFlags, content: &[u8]) -> Flight {
+        let session = self.route(from, to).expect("a session").session;
+        let sealer = self.sides[from].forwarding.iter().rev().find_map(|forwarding| match forwarding {
+            Forwarding::Install { index, sealer, .. } if *index == session => Some(sealer.clone()),
+            _ => None,
+        });
+        let mut datagram = Vec::new();
+        sealer.expect("it was installed").seal(flags, content, &mut datagram).expect("a fresh session");
+        Flight { from: self.sides[from].endpoint, to: self.sides[to].endpoint, datagram }
+    }
+
     /// The payloads that a side's stack received since the last call.
     pub(crate) fn take(&mut self, side: usize) -> Vec<Vec<u8>> {
         std::mem::take(&mut self.sides[side].received).into_iter().map(|packet| packet[40..].to_vec()).collect()
     }
 
     pub(crate) fn dropped(&self, side: usize, reason: DropReason) -> u64 {
-        self.sides[side].node.snapshot(self.now_at(side)).drops.of(reason)
+        self.sides[side].node.snapshot(self.now_at(side)).drops.of(reason) - self.sides[side].before.of(reason)
     }
 
     pub(crate) fn peer(&self, side: usize, peer: usize) -> PeerSnapshot {

@@ -45,6 +45,30 @@ pub(crate) struct Global {
 /// Every command.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// What is asked of a daemon or done about it.
+    #[command(flatten)]
+    Daemon(DaemonCommand),
+    /// A whole network of three machines behind two NATs, on this machine
+    Demo(DemoArgs),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Small servers and clients for the demo's machines
+    #[command(hide = true)]
+    DemoTool(DemoToolArgs),
+    /// Succeed when the system resolves a name
+    #[command(hide = true)]
+    ProbeName {
+        /// The name
+        name: String,
+    },
+}
+
+/// What is asked of a daemon or done about it.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DaemonCommand {
     /// Found a network here: this machine becomes its first member, issuer and admin
     Create(CreateArgs),
     /// Make an invite: the token alone goes to stdout
@@ -81,25 +105,9 @@ pub(crate) enum Command {
     Events(EventsArgs),
     /// Check this machine; every fault comes with its mend
     Doctor,
-    /// A whole network of three machines behind two NATs, on this machine
-    Demo(DemoArgs),
     /// The systemd unit
     #[command(subcommand)]
     Service(ServiceCommand),
-    /// Print completions for a shell
-    Completions {
-        /// The shell
-        shell: Shell,
-    },
-    /// Small servers and clients for the demo's machines
-    #[command(hide = true)]
-    DemoTool(DemoToolArgs),
-    /// Succeed when the system resolves a name
-    #[command(hide = true)]
-    ProbeName {
-        /// The name
-        name: String,
-    },
 }
 
 /// Which network is meant.

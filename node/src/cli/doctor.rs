@@ -1,17 +1,12 @@
 //! `holloway doctor`: renders the checks of this machine, each with its mend.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-
-use holloway_config::Settings;
-use holloway_dashboard::api::NetworkStatus;
-use holloway_wire::NetworkId;
 use serde::Serialize;
 
 use super::context::Context;
 use super::escape::shown;
 use super::failure::{Failure, answer_is_no};
 use super::style::Style;
-use crate::doctor::{Check, DoctorInput, Listen, OverlayNetwork, State, Transport, checks};
+use crate::doctor::{Check, DoctorInput, OPEN_PORTS, State, checks};
 
 /// All checks, as `--json` prints them.
 #[derive(Serialize)]
@@ -23,39 +18,15 @@ struct Report {
 /// Checks this machine; fails when something keeps the daemon from working.
 pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
     let options = context.daemon_options()?;
-    let mut input = DoctorInput::of_system(options.state_dir.path().to_owned(), options.state_dir.api_socket().path);
-    input.listens = listens(&options.settings);
-    input.interfaces = vec![options.settings.tun.name.clone()];
-    if let Ok(Some(client)) = context.find_daemon()
-        && let Ok(status) = client.status().await
-    {
-        input.names = Some(status.dns.integration.clone());
-        input.interfaces = status.networks.iter().map(|network| network.interface.clone()).collect();
-        input.networks = status.networks.iter().filter_map(overlay).collect();
-    }
+    let status = match context.find_daemon() {
+        Ok(Some(client)) => client.status().await.ok(),
+        Ok(None) | Err(_) => None,
+    };
+    let input = DoctorInput::of_daemon(&options.state_dir, &options.settings, status.as_ref());
     let report = Report { schema: 1, checks: checks(&input) };
-    context.output().answer(&report, |report, style| text(&report.checks, style))?;
+    context.output().answer(&report, |report, style| text(&report.checks, style) + &ports(style))?;
     let is_bad = report.checks.iter().any(|check| check.state == State::Fail);
     if is_bad { Err(answer_is_no()) } else { Ok(()) }
-}
-
-/// What the daemon's first network binds, as configured.
-fn listens(settings: &Settings) -> Vec<Listen> {
-    let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-    let listen = |purpose: &str, transport, address| Listen { purpose: purpose.into(), transport, address };
-    let mut listens: Vec<Listen> =
-        settings.listen.data.iter().map(|address| listen("data", Transport::Udp, *address)).collect();
-    listens.push(listen("control", Transport::Tcp, SocketAddr::new(any, settings.listen.control_tcp)));
-    listens.push(listen("control", Transport::Udp, SocketAddr::new(any, settings.listen.control_quic)));
-    if settings.dns.enabled {
-        listens.push(listen("dns", Transport::Udp, SocketAddr::new(settings.dns.listen, settings.dns.port)));
-    }
-    listens
-}
-
-fn overlay(network: &NetworkStatus) -> Option<OverlayNetwork> {
-    let id: NetworkId = network.id.parse().ok()?;
-    Some(OverlayNetwork { label: network.label.parse().ok()?, prefix: id.prefix() })
 }
 
 fn text(checks: &[Check], style: Style) -> String {
@@ -71,6 +42,18 @@ fn text(checks: &[Check], style: Style) -> String {
         if let Some(mend) = &check.mend {
             text.push_str(&format!("  {:<width$}  mend: {}\n", "", shown(mend)));
         }
+    }
+    text
+}
+
+/// The ports that a firewall has to let through.
+fn ports(style: Style) -> String {
+    let mut text = format!("\n{}\n", style.heading("open ports (defaults)"));
+    for port in OPEN_PORTS {
+        text.push_str(&format!(
+            "  {:<15}  from {}: {}; without it {}\n",
+            port.port, port.from, port.purpose, port.without
+        ));
     }
     text
 }

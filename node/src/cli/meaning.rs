@@ -10,8 +10,8 @@ use holloway_dns::PublishedRecord;
 use holloway_wire::{Bootstrap, Label};
 
 use super::args::{
-    CertificateCommand, Check, Command, CreateArgs, DemoArgs, DnsCommand, InviteArgs, InviteCommand, JoinArgs,
-    LeaveArgs, MemberArgs, NetworkArgs, NewInviteArgs, PingArgs, RightArg, ServiceCommand, UpArgs,
+    CertificateCommand, Check, Command, CreateArgs, DaemonCommand, DemoArgs, DnsCommand, InviteArgs, InviteCommand,
+    JoinArgs, LeaveArgs, MemberArgs, NetworkArgs, NewInviteArgs, PingArgs, RightArg, ServiceCommand, UpArgs,
 };
 use super::demo_tool::DemoToolArgs;
 use super::failure::Failure;
@@ -21,6 +21,24 @@ use super::ping::PingPlan;
 /// What is to be done.
 #[derive(Debug)]
 pub(crate) enum Action {
+    /// Without a daemon, and before other threads exist.
+    Alone(Alone),
+    /// About a daemon.
+    Request(Request),
+}
+
+/// What needs no daemon.
+#[derive(Debug)]
+pub(crate) enum Alone {
+    Demo(DemoArgs),
+    Completions(Shell),
+    DemoTool(DemoToolArgs),
+    ProbeName(String),
+}
+
+/// What is asked of a daemon or done about it.
+#[derive(Debug)]
+pub(crate) enum Request {
     Create(CreateNetwork),
     Invite { request: CreateInvite, drawing: Drawing },
     Invites(InNetwork),
@@ -43,11 +61,7 @@ pub(crate) enum Action {
     DnsQuery(DnsQuery),
     Events(Extent),
     Doctor,
-    Demo(DemoArgs),
     Service(ServiceCommand),
-    Completions(Shell),
-    DemoTool(DemoToolArgs),
-    ProbeName(String),
 }
 
 /// Whether an invite is also drawn.
@@ -91,31 +105,42 @@ pub(crate) enum Extent {
 impl Action {
     /// Finds out what was meant.
     pub(crate) fn new(command: Command) -> Result<Self, Failure> {
+        let alone = match command {
+            Command::Demo(args) => Alone::Demo(args),
+            Command::Completions { shell } => Alone::Completions(shell),
+            Command::DemoTool(args) => Alone::DemoTool(args),
+            Command::ProbeName { name } => Alone::ProbeName(name),
+            Command::Daemon(command) => return Request::new(command).map(Self::Request),
+        };
+        Ok(Self::Alone(alone))
+    }
+}
+
+impl Request {
+    fn new(command: DaemonCommand) -> Result<Self, Failure> {
         Ok(match command {
-            Command::Create(args) => Self::Create(create(&args)?),
-            Command::Invite(args) => invite(args)?,
-            Command::Invites(network) => Self::Invites(network.into()),
-            Command::Join(args) => Self::Join(join(args)?),
-            Command::Up(args) => Self::Up(up(&args)),
-            Command::Down => Self::Down,
-            Command::Leave(args) => leave(&args)?,
-            Command::Status(args) => args.check.map_or(Self::Status, Self::Check),
-            Command::Peers(network) => Self::Peers(network.into()),
-            Command::Ping(args) => Self::Ping(ping(args)),
-            Command::Revoke(MemberArgs { name, network }) => Self::Revoke(Revoke { network: network.network, name }),
-            Command::Block(MemberArgs { name, network }) => Self::Block(Block { network: network.network, name }),
-            Command::Unblock(MemberArgs { name, network }) => Self::Unblock { name, network: network.into() },
-            Command::Certificate(CertificateCommand::Show { name, network }) => {
+            DaemonCommand::Create(args) => Self::Create(create(&args)?),
+            DaemonCommand::Invite(args) => invite(args)?,
+            DaemonCommand::Invites(network) => Self::Invites(network.into()),
+            DaemonCommand::Join(args) => Self::Join(join(args)?),
+            DaemonCommand::Up(args) => Self::Up(up(&args)),
+            DaemonCommand::Down => Self::Down,
+            DaemonCommand::Leave(args) => leave(&args)?,
+            DaemonCommand::Status(args) => args.check.map_or(Self::Status, Self::Check),
+            DaemonCommand::Peers(network) => Self::Peers(network.into()),
+            DaemonCommand::Ping(args) => Self::Ping(ping(args)),
+            DaemonCommand::Revoke(MemberArgs { name, network }) => {
+                Self::Revoke(Revoke { network: network.network, name })
+            }
+            DaemonCommand::Block(MemberArgs { name, network }) => Self::Block(Block { network: network.network, name }),
+            DaemonCommand::Unblock(MemberArgs { name, network }) => Self::Unblock { name, network: network.into() },
+            DaemonCommand::Certificate(CertificateCommand::Show { name, network }) => {
                 Self::Certificate { name, network: network.into() }
             }
-            Command::Dns(command) => dns(command)?,
-            Command::Events(args) => Self::Events(if args.follow { Extent::Following } else { Extent::Past }),
-            Command::Doctor => Self::Doctor,
-            Command::Demo(args) => Self::Demo(args),
-            Command::Service(command) => Self::Service(command),
-            Command::Completions { shell } => Self::Completions(shell),
-            Command::DemoTool(args) => Self::DemoTool(args),
-            Command::ProbeName { name } => Self::ProbeName(name),
+            DaemonCommand::Dns(command) => dns(command)?,
+            DaemonCommand::Events(args) => Self::Events(if args.follow { Extent::Following } else { Extent::Past }),
+            DaemonCommand::Doctor => Self::Doctor,
+            DaemonCommand::Service(command) => Self::Service(command),
         })
     }
 }
@@ -141,14 +166,14 @@ fn create(typed: &CreateArgs) -> Result<CreateNetwork, Failure> {
     Ok(CreateNetwork { label: label(&typed.network)?.to_string(), name: optional_label(typed.name.as_deref())? })
 }
 
-fn invite(typed: InviteArgs) -> Result<Action, Failure> {
+fn invite(typed: InviteArgs) -> Result<Request, Failure> {
     match typed.command {
-        Some(InviteCommand::Revoke { id, network }) => Ok(Action::RevokeInvite { id, network: network.into() }),
+        Some(InviteCommand::Revoke { id, network }) => Ok(Request::RevokeInvite { id, network: network.into() }),
         None => new_invite(typed.new),
     }
 }
 
-fn new_invite(typed: NewInviteArgs) -> Result<Action, Failure> {
+fn new_invite(typed: NewInviteArgs) -> Result<Request, Failure> {
     typed.bootstrap.iter().try_for_each(|address| check_bootstrap(address))?;
     let drawing = if typed.qr { Drawing::Qr } else { Drawing::None };
     let mut rights: Vec<Right> = typed.rights.into_iter().map(Right::from).collect();
@@ -163,7 +188,7 @@ fn new_invite(typed: NewInviteArgs) -> Result<Action, Failure> {
         expires_s: typed.expires.map(|span| span.0.as_secs().max(1)),
         bootstrap: typed.bootstrap,
     };
-    Ok(Action::Invite { request, drawing })
+    Ok(Request::Invite { request, drawing })
 }
 
 fn check_bootstrap(address: &str) -> Result<(), Failure> {
@@ -189,9 +214,9 @@ fn up(typed: &UpArgs) -> UpMode {
     }
 }
 
-fn leave(typed: &LeaveArgs) -> Result<Action, Failure> {
+fn leave(typed: &LeaveArgs) -> Result<Request, Failure> {
     let consent = if typed.yes { Consent::Given } else { Consent::ToAsk };
-    Ok(Action::Leave { label: label(&typed.network)?, consent })
+    Ok(Request::Leave { label: label(&typed.network)?, consent })
 }
 
 fn ping(typed: PingArgs) -> PingPlan {
@@ -206,13 +231,13 @@ fn ping(typed: PingArgs) -> PingPlan {
     }
 }
 
-fn dns(typed: DnsCommand) -> Result<Action, Failure> {
+fn dns(typed: DnsCommand) -> Result<Request, Failure> {
     Ok(match typed {
-        DnsCommand::List(network) => Action::DnsList(network.into()),
+        DnsCommand::List(network) => Request::DnsList(network.into()),
         DnsCommand::Add { label, record_type, value, network } => {
-            Action::DnsAdd(record(&label, &record_type, &value.join(" "), network)?)
+            Request::DnsAdd(record(&label, &record_type, &value.join(" "), network)?)
         }
-        DnsCommand::Remove { label, record_type, value, network } => Action::DnsRemove(DnsRemove {
+        DnsCommand::Remove { label, record_type, value, network } => Request::DnsRemove(DnsRemove {
             network: network.network,
             label: own_name(&label).to_owned(),
             record_type: record_type.map(|kind| kind.to_ascii_uppercase()),
@@ -220,7 +245,7 @@ fn dns(typed: DnsCommand) -> Result<Action, Failure> {
         }),
         DnsCommand::Query { name, record_type } => {
             let record_type = record_type.map(|kind| kind.to_ascii_uppercase());
-            Action::DnsQuery(DnsQuery { name, record_type })
+            Request::DnsQuery(DnsQuery { name, record_type })
         }
     })
 }
@@ -261,9 +286,12 @@ mod tests {
     use super::super::args::Typed;
     use super::*;
 
-    fn meant(line: &[&str]) -> Result<Action, Failure> {
+    fn meant(line: &[&str]) -> Result<Request, Failure> {
         let line = std::iter::once("holloway").chain(line.iter().copied());
-        Action::new(Typed::try_parse_from(line).unwrap().command.unwrap())
+        match Action::new(Typed::try_parse_from(line).unwrap().command.unwrap())? {
+            Action::Request(request) => Ok(request),
+            Action::Alone(alone) => panic!("{alone:?} needs no daemon"),
+        }
     }
 
     fn refusal(line: &[&str]) -> ApiError {
@@ -293,7 +321,7 @@ mod tests {
             "203.0.113.7",
             "--qr",
         ];
-        let Ok(Action::Invite { request, drawing }) = meant(&line) else { panic!("an invite") };
+        let Ok(Request::Invite { request, drawing }) = meant(&line) else { panic!("an invite") };
         assert_eq!(request.name.as_deref(), Some("bob"));
         assert_eq!(request.rights, [Right::Issue, Right::Relay]);
         assert_eq!(request.groups, ["family"]);
@@ -304,7 +332,7 @@ mod tests {
 
     #[test]
     fn invites_are_withdrawn_by_a_command_below_invite() {
-        let Ok(Action::RevokeInvite { id, network }) = meant(&["invite", "revoke", "i1", "--network", "home"]) else {
+        let Ok(Request::RevokeInvite { id, network }) = meant(&["invite", "revoke", "i1", "--network", "home"]) else {
             panic!("a withdrawal")
         };
         assert_eq!((id.as_str(), network.network.as_deref()), ("i1", Some("home")));
@@ -322,10 +350,10 @@ mod tests {
 
     #[test]
     fn records_are_checked_before_they_are_sent_and_sent_in_canonical_form() {
-        let Ok(Action::DnsAdd(add)) = meant(&["dns", "add", "Wiki", "aaaa", "FD42:0::1"]) else { panic!("a record") };
+        let Ok(Request::DnsAdd(add)) = meant(&["dns", "add", "Wiki", "aaaa", "FD42:0::1"]) else { panic!("a record") };
         assert_eq!((add.label.as_str(), add.record_type.as_str(), add.value.as_str()), ("wiki", "AAAA", "fd42::1"));
         let srv = meant(&["dns", "add", "_http._tcp", "SRV", "0", "5", "8080", "web.bob.home.alt"]);
-        assert!(matches!(srv, Ok(Action::DnsAdd(_))), "{srv:?}");
+        assert!(matches!(srv, Ok(Request::DnsAdd(_))), "{srv:?}");
         for line in [["wiki", "AAAA", "10.0.0.1"], ["wiki", "MX", "x.y"], ["a b", "A", "10.0.0.1"]] {
             let error = refusal(&["dns", "add", line[0], line[1], line[2]]);
             assert_eq!(error.code.exit_code(), 2, "{error}");
@@ -340,7 +368,7 @@ mod tests {
     #[test]
     fn wait_ready_needs_detach() {
         assert!(Typed::try_parse_from(["holloway", "up", "--wait-ready"]).is_err());
-        assert!(matches!(meant(&["up", "--detach", "--wait-ready"]), Ok(Action::Up(UpMode::DetachedReady))));
-        assert!(matches!(meant(&["up"]), Ok(Action::Up(UpMode::Foreground))));
+        assert!(matches!(meant(&["up", "--detach", "--wait-ready"]), Ok(Request::Up(UpMode::DetachedReady))));
+        assert!(matches!(meant(&["up"]), Ok(Request::Up(UpMode::Foreground))));
     }
 }

@@ -133,7 +133,7 @@ impl Summary {
 
     fn text(&self) -> String {
         let lost = self.sent - self.received;
-        let percent = if self.sent == 0 { 0 } else { lost * 100 / self.sent };
+        let percent = (lost * 100).checked_div(self.sent).unwrap_or(0);
         let counts = format!("{} sent, {} received, {percent} % lost", self.sent, self.received);
         let times = match (self.rtt_min_ms, self.rtt_avg_ms, self.rtt_max_ms) {
             (Some(min), Some(avg), Some(max)) => {

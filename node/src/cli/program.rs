@@ -11,7 +11,7 @@ use tokio::runtime::Builder;
 use super::args::Typed;
 use super::context::Context;
 use super::failure::Failure;
-use super::meaning::Action;
+use super::meaning::{Action, Alone, Request};
 use super::output::{Form, Output, to_stderr};
 use super::{
     certificates, completions, demo_tool, detach, doctor, down, events, invites, join, members, networks, overview,
@@ -37,17 +37,15 @@ fn run(typed: Typed) -> u8 {
     outcome.map_or_else(|failure| failure.report(&context.output()), |()| 0)
 }
 
-/// What must run before other threads exist, or needs none, comes first; the rest runs on one runtime.
 fn carry_out(action: Action, context: &Context) -> Result<(), Failure> {
     match action {
-        Action::Demo(args) => demo::run(args, context.output()),
-        Action::DemoTool(args) => demo_tool::run(args, context.output()),
-        Action::ProbeName(name) => probe::run(&name),
-        Action::Completions(shell) => completions::run(shell, context.output()),
-        action => {
-            let runtime = Builder::new_multi_thread().enable_all().build();
-            let runtime = runtime.map_err(|error| Failure::from(anyhow::Error::from(error)))?;
-            let outcome = runtime.block_on(serve(action, context));
+        Action::Alone(Alone::Demo(args)) => demo::run(args, context.output()),
+        Action::Alone(Alone::DemoTool(args)) => demo_tool::run(args, context.output()),
+        Action::Alone(Alone::ProbeName(name)) => probe::run(&name),
+        Action::Alone(Alone::Completions(shell)) => completions::run(shell, context.output()),
+        Action::Request(request) => {
+            let runtime = Builder::new_multi_thread().enable_all().build().map_err(anyhow::Error::from)?;
+            let outcome = runtime.block_on(serve(request, context));
             // What still blocks (a resolver of the system, say) has nobody to answer to any more.
             runtime.shutdown_background();
             outcome
@@ -55,37 +53,34 @@ fn carry_out(action: Action, context: &Context) -> Result<(), Failure> {
     }
 }
 
-async fn serve(action: Action, context: &Context) -> Result<(), Failure> {
-    match action {
-        Action::Create(request) => networks::create(context, &request).await,
-        Action::Invite { request, drawing } => invites::create(context, &request, drawing).await,
-        Action::Invites(network) => invites::list(context, &network).await,
-        Action::RevokeInvite { id, network } => invites::revoke(context, &id, &network).await,
-        Action::Join(plan) => join::run(context, plan).await,
-        Action::Up(mode) => match detach::readiness(mode) {
+async fn serve(request: Request, context: &Context) -> Result<(), Failure> {
+    match request {
+        Request::Create(request) => networks::create(context, &request).await,
+        Request::Invite { request, drawing } => invites::create(context, &request, drawing).await,
+        Request::Invites(network) => invites::list(context, &network).await,
+        Request::RevokeInvite { id, network } => invites::revoke(context, &id, &network).await,
+        Request::Join(plan) => join::run(context, plan).await,
+        Request::Up(mode) => match detach::readiness(mode) {
             None => up::run(context).await,
             Some(readiness) => detach::run(context, readiness).await,
         },
-        Action::Down => down::run(context).await,
-        Action::Leave { label, consent } => networks::leave(context, &label, consent).await,
-        Action::Status => status::show(context).await,
-        Action::Check(check) => status::check(context, check).await,
-        Action::Peers(network) => peers::list(context, &network).await,
-        Action::Ping(plan) => ping::run(context, plan).await,
-        Action::Revoke(request) => members::revoke(context, &request).await,
-        Action::Block(request) => members::block(context, &request).await,
-        Action::Unblock { name, network } => members::unblock(context, &name, &network).await,
-        Action::Certificate { name, network } => certificates::show(context, name.as_deref(), &network).await,
-        Action::DnsList(network) => records::list(context, &network).await,
-        Action::DnsAdd(request) => records::add(context, &request).await,
-        Action::DnsRemove(request) => records::remove(context, &request).await,
-        Action::DnsQuery(request) => records::query(context, &request).await,
-        Action::Events(extent) => events::run(context, extent).await,
-        Action::Doctor => doctor::run(context).await,
-        Action::Service(command) => service::run(context, command),
-        Action::Demo(_) | Action::DemoTool(_) | Action::ProbeName(_) | Action::Completions(_) => {
-            unreachable!("these run without a runtime")
-        }
+        Request::Down => down::run(context).await,
+        Request::Leave { label, consent } => networks::leave(context, &label, consent).await,
+        Request::Status => status::show(context).await,
+        Request::Check(check) => status::check(context, check).await,
+        Request::Peers(network) => peers::list(context, &network).await,
+        Request::Ping(plan) => ping::run(context, plan).await,
+        Request::Revoke(request) => members::revoke(context, &request).await,
+        Request::Block(request) => members::block(context, &request).await,
+        Request::Unblock { name, network } => members::unblock(context, &name, &network).await,
+        Request::Certificate { name, network } => certificates::show(context, name.as_deref(), &network).await,
+        Request::DnsList(network) => records::list(context, &network).await,
+        Request::DnsAdd(request) => records::add(context, &request).await,
+        Request::DnsRemove(request) => records::remove(context, &request).await,
+        Request::DnsQuery(request) => records::query(context, &request).await,
+        Request::Events(extent) => events::run(context, extent).await,
+        Request::Doctor => doctor::run(context).await,
+        Request::Service(command) => service::run(context, command),
     }
 }
 
@@ -164,7 +159,7 @@ mod tests {
         let names: Vec<String> =
             Typed::command().get_subcommands().filter(|c| !c.is_hide_set()).map(|c| c.get_name().to_owned()).collect();
         let expected = "create invite invites join up down leave status peers ping revoke block unblock certificate dns \
-                        events doctor demo service completions";
+                        events doctor service demo completions";
         assert_eq!(names, expected.split_whitespace().collect::<Vec<_>>());
     }
 

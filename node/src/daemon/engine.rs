@@ -71,7 +71,6 @@ pub(crate) struct Done {
 pub(crate) struct NetworkView {
     pub(crate) label: Label,
     pub(crate) id: NetworkId,
-    pub(crate) position: usize,
     pub(crate) interface: Option<String>,
     pub(crate) data_listen: Vec<std::net::SocketAddr>,
     pub(crate) control_listen: Vec<control::DialAddr>,
@@ -181,7 +180,7 @@ impl Engine {
             Input::Persisted(key, id, result) => {
                 self.with(key, |network| network.node.handle_persisted(id, result, now));
             }
-            Input::AddressesChanged(local) => self.addresses_changed(local),
+            Input::AddressesChanged(local) => self.addresses_changed(&local),
             Input::Probed(resolves) => {
                 let views = self.views();
                 self.names.probed(resolves, &views);
@@ -208,11 +207,11 @@ impl Engine {
         }
     }
 
-    fn event(&mut self, network: &Label, event: Event) {
-        if matches!(event, Event::NamesChanged) {
+    fn event(&mut self, network: &Label, event: Box<Event>) {
+        if matches!(*event, Event::NamesChanged) {
             self.names_soon();
         }
-        self.journal.network_event(network, event);
+        self.journal.network_event(network, *event);
     }
 
     pub(crate) fn names_soon(&mut self) {
@@ -234,16 +233,16 @@ impl Engine {
         }
     }
 
-    fn addresses_changed(&mut self, local: Vec<IpAddr>) {
+    fn addresses_changed(&mut self, local: &[IpAddr]) {
         if self.local == local {
             return;
         }
         tracing::info!(addresses = ?local, "this machine's addresses changed");
-        self.local = local.clone();
+        self.local = local.to_vec();
         let now = self.clock.now();
         let keys: Vec<NetworkKey> = self.networks.keys().copied().collect();
         for key in keys {
-            self.with(key, |network| network.announce_addresses(&local, now));
+            self.with(key, |network| network.announce_addresses(local, now));
         }
     }
 
@@ -363,7 +362,6 @@ impl Engine {
         NetworkView {
             label: network.label.clone(),
             id: network.id,
-            position: network.position,
             interface: network.interface.clone(),
             data_listen: network.udp.local_addrs(),
             control_listen: network.listening.iter().copied().collect(),
@@ -398,6 +396,7 @@ fn spawn_writer(
 }
 
 /// A refusal of the core in the API's words.
+#[expect(clippy::wildcard_enum_match_arm, reason = "what has no code of its own is internal")]
 pub(crate) fn command_error(error: &CommandError) -> ApiError {
     let (code, hint) = match error {
         CommandError::UnknownMember(_) => (ErrorCode::NotFound, Some("holloway peers")),

@@ -104,6 +104,7 @@ async fn attempt(redeemer: &Redeemer, running: &mut RunningControl, clock: Clock
 }
 
 /// The answer to one question; everything else that is reported meanwhile is kept for the network to come.
+#[expect(clippy::wildcard_enum_match_arm, reason = "one event is waited for, whatever the others are")]
 async fn answer(
     running: &mut RunningControl,
     wanted: control::RequestId,
@@ -122,6 +123,7 @@ fn unreachable(issuer: &NodeId, reason: &str) -> ApiError {
 }
 
 /// A refusal in the API's words.
+#[expect(clippy::wildcard_enum_match_arm, reason = "what has no code of its own is internal")]
 fn refusal(error: &JoinError) -> ApiError {
     let code = match error {
         JoinError::Expired => ErrorCode::InviteExpired,
@@ -136,6 +138,7 @@ fn refusal(error: &JoinError) -> ApiError {
     ApiError::new(code, error.to_string()).with_hint(hint)
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "what has no code of its own is internal")]
 fn refusal_code(refusal: Refusal) -> ErrorCode {
     match refusal {
         Refusal::Unknown => ErrorCode::InviteWrongNetwork,

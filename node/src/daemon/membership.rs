@@ -141,7 +141,7 @@ impl Membership {
         network: NetworkId,
         patience: Patience,
     ) -> Result<(holloway_mesh::Joined, super::opening::RunningControl, Ports), ApiError> {
-        let position = self.store.networks().await.map_err(|error| store_error(&error))?.len();
+        let position = self.store.next_position().await.map_err(|error| store_error(&error))?;
         let listen = with_ports(self.settings.network(label, position).listen, Ports::default());
         let mut running =
             start_control(&keys.identity, network, &listen, self.extent).map_err(|error| internal(&error))?;
@@ -267,6 +267,7 @@ fn internal(error: &anyhow::Error) -> ApiError {
     ApiError::new(ErrorCode::Internal, format!("{error:#}")).with_hint("holloway doctor")
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "what has no code of its own is internal")]
 fn store_error(error: &StoreError) -> ApiError {
     let code = match error {
         StoreError::NetworkKnown(_) => ErrorCode::AlreadyMember,

@@ -56,6 +56,7 @@ struct Running {
     engine: JoinHandle<()>,
     server: JoinHandle<()>,
     stop_server: oneshot::Sender<()>,
+    store: Store,
     _lock: File,
 }
 
@@ -77,6 +78,9 @@ pub(crate) async fn run_foreground(options: DaemonOptions) -> anyhow::Result<()>
         let _ = inputs.send(Input::Call(Call::Stop)).await;
     });
     running.wait().await;
+    if let Err(error) = crate::service::notify_stopping() {
+        tracing::warn!(%error, "the service manager could not be told");
+    }
     // The socket may have been replaced; then it is not ours to remove.
     let _ = std::fs::remove_file(&socket.path);
     tracing::info!("stopped");
@@ -124,6 +128,7 @@ impl Running {
         // The server may have ended by itself.
         let _ = self.stop_server.send(());
         let _ = self.server.await;
+        self.store.close().await;
     }
 }
 
@@ -139,7 +144,7 @@ async fn start(
     let lock = lock(&options.state_dir)?;
     let resolving = Resolving::prepare(&options.state_dir, &options.settings.dns, extent);
     let clock = Clock::start();
-    let store = Store::open(&options.state_dir.store_file()).await?;
+    let store = open_store(&options.state_dir).await?;
     let local = crate::addresses::reachable().await.unwrap_or_else(|error| {
         tracing::warn!(%error, "this machine's addresses cannot be listed");
         Vec::new()
@@ -162,13 +167,27 @@ async fn start(
         busy: Mutex::new(()),
     };
     let is_ready = Arc::new(AtomicBool::new(false));
-    let api =
-        Api { inputs: inputs.clone(), membership, journal, store, started: Instant::now(), is_ready: is_ready.clone() };
+    let api = Api {
+        inputs: inputs.clone(),
+        membership,
+        journal,
+        store: store.clone(),
+        started: Instant::now(),
+        is_ready: is_ready.clone(),
+    };
     let engine = open_kept(engine, &api).await?;
     let (server, stop_server) = start_server(api, socket, access)?;
     watch_addresses(inputs.clone());
     is_ready.store(true, Ordering::Release);
-    Ok(Running { inputs, engine: tokio::spawn(engine.run(queue)), server, stop_server, _lock: lock })
+    Ok(Running { inputs, engine: tokio::spawn(engine.run(queue)), server, stop_server, store, _lock: lock })
+}
+
+/// Opens the store; a new one only where there are no keys of networks either, for an empty block-list is a security
+/// failure.
+async fn open_store(state_dir: &StateDir) -> anyhow::Result<Store> {
+    let has_networks = std::fs::read_dir(state_dir.networks_dir()).is_ok_and(|mut entries| entries.next().is_some());
+    let path = state_dir.store_file();
+    Ok(if has_networks { Store::open_existing(&path).await? } else { Store::open(&path).await? })
 }
 
 /// Runs the networks that were kept from before. One that cannot run stops the start, with everything taken down.

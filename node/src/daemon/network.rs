@@ -27,7 +27,6 @@ pub(crate) struct Network {
     pub(crate) key: NetworkKey,
     pub(crate) label: Label,
     pub(crate) id: NetworkId,
-    pub(crate) position: usize,
     pub(crate) interface: Option<String>,
     pub(crate) node: Node,
     pub(crate) lane: Lane,
@@ -48,7 +47,7 @@ pub(crate) type CommandReply = oneshot::Sender<Result<Reply, CommandError>>;
 /// What a network's core wants that concerns the whole daemon.
 pub(crate) enum Upward {
     Persist { id: RecordId, writes: Vec<Write> },
-    Event(Event),
+    Event(Box<Event>),
 }
 
 /// The control plane's tokens, numbered for the core.
@@ -64,7 +63,6 @@ struct Tokens {
 pub(crate) struct Parts {
     pub(crate) key: NetworkKey,
     pub(crate) label: Label,
-    pub(crate) position: usize,
     pub(crate) interface: Option<String>,
     pub(crate) node: Node,
     pub(crate) lane: Lane,
@@ -80,7 +78,6 @@ impl Network {
             key: parts.key,
             label: parts.label,
             id: *parts.node.network(),
-            position: parts.position,
             interface: parts.interface,
             node: parts.node,
             lane: parts.lane,
@@ -117,6 +114,7 @@ impl Network {
     }
 
     /// Gives the core what the control plane reports.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is translated one by one")]
     pub(crate) fn control_event(&mut self, event: control::Event, local: &[IpAddr], now: Now) {
         match event {
             control::Event::Listening { address, transport } => {
@@ -185,7 +183,7 @@ impl Network {
                         let _ = reply.send(result);
                     }
                 }
-                Output::Event(event) => upward.push(Upward::Event(event)),
+                Output::Event(event) => upward.push(Upward::Event(Box::new(event))),
             }
         }
         upward
@@ -224,6 +222,7 @@ impl Tokens {
         *next
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "what is not for the core is handled before")]
     fn translate(&mut self, event: control::Event) -> Option<ControlEvent> {
         Some(match event {
             control::Event::Connected { node, outbound, .. } => ControlEvent::Connected { node, outbound },

@@ -13,6 +13,7 @@ use super::engine::{Engine, Input};
 use super::network::{Network, Parts};
 use crate::lane::{self, LaneEvent, UdpSockets};
 use crate::random::OsRandom;
+use crate::routes::overlaps;
 use crate::store::{Chosen, NetworkKey};
 use crate::tun;
 
@@ -99,7 +100,6 @@ pub(crate) async fn open(engine: &Engine, joining: Joining) -> anyhow::Result<Ne
     let mut network = Network::new(Parts {
         key: joining.key,
         label: joining.label,
-        position: joining.position,
         interface,
         node,
         lane,
@@ -182,13 +182,18 @@ fn mtu(mtu: Mtu) -> u16 {
     }
 }
 
-/// Refuses a prefix that the machine already routes elsewhere.
+/// Refuses a prefix that the machine already routes elsewhere. A machine without IPv6 has no routes to look at.
 fn refuse_overlap(identity: &Identity, interface: &str) -> anyhow::Result<()> {
+    let table = std::fs::read_to_string("/proc/net/ipv6_route").unwrap_or_default();
     let prefix = identity.network.prefix();
-    if let Some(other) = crate::routes::overlapping(&prefix.to_net(), interface)? {
-        anyhow::bail!("the network's prefix {prefix} is already routed to {other}; remove that route first");
+    match overlaps(&table, prefix, &[interface.to_owned()]).into_iter().find(|overlap| !overlap.is_wider) {
+        Some(overlap) => anyhow::bail!(
+            "the network's prefix {prefix} is already routed to {} ({}); remove that route first",
+            overlap.interface,
+            overlap.route
+        ),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn new_node(engine: &Engine, identity: Identity, stored: Stored) -> Node {

@@ -50,10 +50,8 @@ mod tests {
     use super::*;
 
     fn refusal(failure: Failure) -> ApiError {
-        match failure {
-            Failure::Refused(error) => error,
-            other => panic!("{other:?} instead of a refusal"),
-        }
+        let Failure::Refused(error) = failure else { panic!("{failure:?} instead of a refusal") };
+        error
     }
 
     #[test]

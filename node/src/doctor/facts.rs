@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use holloway_config::check_private_dir;
 use holloway_wire::{Label, Prefix};
 
-use super::routes::{RouteOverlap, overlaps};
+use crate::routes::{RouteOverlap, overlaps};
 
 /// Bit of CAP_NET_ADMIN (capability.h).
 const CAP_NET_ADMIN: u64 = 1 << 12;

@@ -166,7 +166,7 @@ fn routes(facts: &Facts, input: &DoctorInput) -> Vec<Check> {
     if facts.overlaps.is_empty() {
         return vec![Check::ok("routes", "no other route covers the networks' addresses")];
     }
-    let check = |(label, overlap): &(holloway_wire::Label, super::RouteOverlap)| {
+    let check = |(label, overlap): &(holloway_wire::Label, crate::routes::RouteOverlap)| {
         let (route, interface) = (&overlap.route, overlap.interface.escape_debug());
         let mend = format!("ip -6 route show {route}, and remove it: ip -6 route del {route} dev {interface}");
         if overlap.is_wider {

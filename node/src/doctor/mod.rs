@@ -9,12 +9,10 @@ mod facts;
 mod input;
 mod judge;
 mod ports;
-mod routes;
 
-pub(crate) use facts::{DoctorInput, Facts, Listen, OverlayNetwork, Transport};
+pub(crate) use facts::{DoctorInput, Facts};
 pub(crate) use judge::{Check, State, judge};
-pub(crate) use ports::{OPEN_PORTS, OpenPort};
-pub(crate) use routes::{RouteOverlap, overlaps};
+pub(crate) use ports::OPEN_PORTS;
 
 /// Looks at the machine and says what it means.
 pub(crate) fn checks(input: &DoctorInput) -> Vec<Check> {

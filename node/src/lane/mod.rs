@@ -10,6 +10,6 @@ mod queue;
 mod udp;
 mod worker;
 
-pub(crate) use queue::{LaneEvent, Waker};
+pub(crate) use queue::LaneEvent;
 pub(crate) use udp::UdpSockets;
 pub(crate) use worker::{Lane, spawn};

@@ -13,7 +13,7 @@ pub(crate) enum LaneEvent {
     /// A datagram that it could not place.
     Datagram(Endpoint, Vec<u8>),
     /// What it did.
-    Traffic(TrafficReport),
+    Traffic(Box<TrafficReport>),
     /// The TUN interface is gone or broken.
     TunLost(String),
 }

@@ -1,5 +1,5 @@
 use std::io::{self, IoSliceMut};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 
 use anyhow::Context;
 use holloway_wire::Endpoint;
@@ -128,9 +128,4 @@ fn bind(address: SocketAddr) -> io::Result<Bound> {
 fn is_family_missing(error: &io::Error) -> bool {
     let code = error.raw_os_error();
     code == Some(libc::EAFNOSUPPORT) || code == Some(libc::EADDRNOTAVAIL)
-}
-
-/// Whether an address means every interface.
-pub(crate) fn is_any(ip: &IpAddr) -> bool {
-    ip.is_unspecified() || *ip == IpAddr::V6(Ipv6Addr::UNSPECIFIED)
 }

@@ -241,7 +241,7 @@ impl Worker {
         report.drops = std::mem::take(&mut self.drops);
         (self.has_drops, self.report_now, self.reported) = (false, false, Instant::now());
         if let Err(tokio_mpsc::error::TrySendError::Full(LaneEvent::Traffic(report))) =
-            self.events.try_send(LaneEvent::Traffic(report))
+            self.events.try_send(LaneEvent::Traffic(Box::new(report)))
         {
             self.drops.add(&report.drops);
             self.has_drops = true;

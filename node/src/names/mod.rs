@@ -27,5 +27,5 @@ mod way;
 pub(crate) use block::HostsEntry;
 pub(crate) use error::NamesError;
 pub(crate) use place::Places;
-pub(crate) use probe::{PROBE_PATIENCE, probe, probe_in_child};
-pub(crate) use way::{Integration, NamesSettings, Status, Way, recover};
+pub(crate) use probe::{probe, probe_in_child};
+pub(crate) use way::{Integration, NamesSettings, recover};

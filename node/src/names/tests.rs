@@ -7,6 +7,7 @@ use std::process::Command;
 use holloway_config::Integrate;
 use tempfile::TempDir;
 
+use super::way::Way;
 use super::journal::Journal;
 use super::*;
 

@@ -17,7 +17,6 @@ mod state;
 mod tests;
 
 pub(crate) use error::StoreError;
-pub(crate) use events::{EVENTS_MAX, Event, NewEvent};
+pub(crate) use events::{Event, NewEvent};
 pub(crate) use networks::{Chosen, Network, NetworkKey, NewNetwork, Origin};
 pub(crate) use open::Store;
-pub(crate) use state::Loaded;

@@ -9,9 +9,9 @@ use holloway_wire::{
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
+use super::StoreError;
 use super::open::Store;
 use super::state::apply;
-use super::{StoreError, state};
 
 /// Names one network in the store; never used again after the network was left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -144,35 +144,6 @@ impl Store {
         .execute(&self.pool)
         .await?;
         must_exist(done.rows_affected())
-    }
-
-    /// Replaces our certificate and its parents.
-    ///
-    /// # Errors
-    /// Where the network is gone or the store cannot be written.
-    pub(crate) async fn remember_chain(
-        &self,
-        key: NetworkKey,
-        chain: &[MembershipCertificate],
-    ) -> Result<(), StoreError> {
-        let done = sqlx::query("UPDATE network SET chain = $2 WHERE id = $1")
-            .bind(key.0)
-            .bind(encode_certificates(chain))
-            .execute(&self.pool)
-            .await?;
-        must_exist(done.rows_affected())
-    }
-
-    /// Replaces the addresses at which other members may be found.
-    ///
-    /// # Errors
-    /// Where the network is gone or the store cannot be written.
-    pub(crate) async fn remember_bootstrap(&self, key: NetworkKey, found: &[Bootstrap]) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await?;
-        state::check_network(transaction.connection(), key).await?;
-        sqlx::query("DELETE FROM bootstrap WHERE network = $1").bind(key.0).execute(transaction.connection()).await?;
-        insert_bootstrap(transaction.connection(), key, found).await?;
-        transaction.commit().await
     }
 }
 

@@ -15,6 +15,7 @@ use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 use tempfile::TempDir;
 
+use super::events::EVENTS_MAX;
 use super::*;
 
 fn place() -> (TempDir, PathBuf) {
@@ -188,8 +189,6 @@ async fn write_for_a_network_that_was_left_is_refused() {
     assert!(store.write(key, vec![Write::Block(node(6))]).await.is_err());
     assert!(matches!(store.load(key).await, Err(StoreError::UnknownNetwork)));
     assert!(matches!(store.remember_chosen(key, &Chosen::default()).await, Err(StoreError::UnknownNetwork)));
-    assert!(matches!(store.remember_chain(key, &founded.chain).await, Err(StoreError::UnknownNetwork)));
-    assert!(matches!(store.remember_bootstrap(key, &[]).await, Err(StoreError::UnknownNetwork)));
     let again = store.add_network(new_network("home", &founded), &[]).await.unwrap();
     assert_ne!(again.key, key, "a late write of the network before would hit the new one");
     assert!(store.load(again.key).await.unwrap().stored.blocked.is_empty());
@@ -235,17 +234,6 @@ async fn position_of_a_network_that_was_left_is_given_again() {
     assert_eq!(third.position, 0);
     let positions: Vec<usize> = store.networks().await.unwrap().iter().map(|network| network.position).collect();
     assert_eq!(positions, [0, 1]);
-}
-
-#[tokio::test]
-async fn bootstrap_and_chain_can_be_renewed() {
-    let (_dir, path) = place();
-    let (store, key, _) = with_network(&path).await;
-    let (found, chain) = (vec!["[2001:db8::1]:7".parse().unwrap()], founded(1).chain);
-    store.remember_bootstrap(key, &found).await.unwrap();
-    store.remember_chain(key, &chain).await.unwrap();
-    let network = store.networks().await.unwrap().remove(0);
-    assert_eq!((network.bootstrap, network.chain), (found, chain));
 }
 
 #[tokio::test]
