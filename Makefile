@@ -61,4 +61,5 @@ fmt:
 
 install:
 	$(CARGO) build --profile dist
-	install -D -m 0755 $(TARGET)/dist/holloway $(DESTDIR)$(PREFIX)/bin/holloway
+	if [[ -w $(DESTDIR)$(PREFIX) || -n "$(DESTDIR)" ]]; then as=; else as=sudo; fi; \
+	$$as install -D -m 0755 $(TARGET)/dist/holloway $(DESTDIR)$(PREFIX)/bin/holloway

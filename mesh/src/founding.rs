@@ -29,7 +29,7 @@ pub fn found(
         issuer: root.node_id(),
     };
     let binding = Signed::sign(binding, &key, &network);
-    let certificate = MembershipCertificate::issue(membership, binding, root, &network)
-        .expect("both halves speak of the founder");
+    let certificate =
+        MembershipCertificate::issue(membership, binding, root, &network).expect("both halves speak of the founder");
     Identity { network, network_label, key, static_key, chain: vec![certificate] }
 }

@@ -8,6 +8,8 @@
 //! The crate does not know what time it is, where chance comes from, what a socket, a file or a task is, nor libp2p,
 //! DNS or configuration. Locks and atomics stand in one place only: the halves of a session, which lanes share.
 
+#![warn(clippy::iter_over_hash_type)]
+
 mod aead;
 mod allowed_ips;
 mod command;

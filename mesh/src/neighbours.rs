@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use holloway_wire::{
-    ControlAddr, Digest, Domain, Hello, HelloReply, Instant, NodeId, Now, PROTOCOL_VERSION, Publication, PublicationId, PunchCall,
-    SYNC_IDS_MAX, Signed, SyncReply, SyncRequest, is_dialable, is_supported_version,
+    ControlAddr, Digest, Domain, Hello, HelloReply, Instant, NodeId, Now, PROTOCOL_VERSION, Publication, PublicationId,
+    PunchCall, SYNC_IDS_MAX, Signed, SyncReply, SyncRequest, is_dialable, is_supported_version,
 };
 
 use crate::output::{Channel, ControlCommand, RequestId, ResponseToken, Verdict};
@@ -62,15 +62,24 @@ pub(crate) struct Context<'a> {
 pub(crate) enum NeighbourOutput {
     Control(ControlCommand),
     /// A member became a neighbour.
-    Admitted { node: NodeId, outbound: bool },
+    Admitted {
+        node: NodeId,
+        outbound: bool,
+    },
     /// A member is no longer a neighbour.
     Lost,
     /// A call to us.
     Called(Signed<PunchCall>),
     /// A member's clock is off by this much.
-    Skewed { node: NodeId, by: Duration },
+    Skewed {
+        node: NodeId,
+        by: Duration,
+    },
     /// We were refused as a member.
-    RefusedBy { node: NodeId, reason: String },
+    RefusedBy {
+        node: NodeId,
+        reason: String,
+    },
 }
 
 struct Neighbour {
@@ -209,12 +218,7 @@ impl Neighbours {
         self.control(ControlCommand::Respond { token, body: reply.encode() });
     }
 
-    fn weigh_hello(
-        &mut self,
-        from: &NodeId,
-        hello: Option<Hello>,
-        context: &mut Context<'_>,
-    ) -> Result<Hello, String> {
+    fn weigh_hello(&mut self, from: &NodeId, hello: Option<Hello>, context: &mut Context<'_>) -> Result<Hello, String> {
         let hello = hello.ok_or("the hello could not be read")?;
         if !is_supported_version(hello.version) {
             return Err(format!("protocol version {} is not spoken here; ours is {PROTOCOL_VERSION}", hello.version));
@@ -229,7 +233,11 @@ impl Neighbours {
         let skew = hello.time.distance(context.now.unix);
         if skew > context.max_clock_skew {
             self.outputs.push_back(NeighbourOutput::Skewed { node: *from, by: skew });
-            return Err(format!("the clocks differ by {} s, and {} s are allowed", skew.as_secs(), context.max_clock_skew.as_secs()));
+            return Err(format!(
+                "the clocks differ by {} s, and {} s are allowed",
+                skew.as_secs(),
+                context.max_clock_skew.as_secs()
+            ));
         }
         Ok(hello)
     }
@@ -363,7 +371,8 @@ impl Neighbours {
         }
         let has_learned = !news.is_empty();
         self.fetch(node, context);
-        if let Some(neighbour) = self.connected.get_mut(node).filter(|neighbour| has_learned && neighbour.missing.is_empty())
+        if let Some(neighbour) =
+            self.connected.get_mut(node).filter(|neighbour| has_learned && neighbour.missing.is_empty())
             && neighbour.compare_at > context.now.monotonic + COMPARE_TIMEOUT
         {
             // There may be more than one answer could name.
@@ -518,7 +527,13 @@ impl Neighbours {
     }
 
     /// A member sends a call: to us, or to pass on.
-    pub(crate) fn handle_call(&mut self, token: ResponseToken, from: &NodeId, body: &[u8], context: &Context<'_>) -> bool {
+    pub(crate) fn handle_call(
+        &mut self,
+        token: ResponseToken,
+        from: &NodeId,
+        body: &[u8],
+        context: &Context<'_>,
+    ) -> bool {
         self.control(ControlCommand::Respond { token, body: Vec::new() });
         let Ok(call) = Signed::<PunchCall>::decode(body) else {
             return false;

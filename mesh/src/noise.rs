@@ -53,7 +53,8 @@ impl Initiator {
         ephemeral: Ephemeral,
         payload: &[u8],
     ) -> Result<(Self, Vec<u8>), HandshakeFailed> {
-        let mut state = builder(local, prologue, &ephemeral)?.remote_public_key(remote.as_bytes())?.build_initiator()?;
+        let mut state =
+            builder(local, prologue, &ephemeral)?.remote_public_key(remote.as_bytes())?.build_initiator()?;
         let message = write(&mut state, payload)?;
         Ok((Self(state), message))
     }

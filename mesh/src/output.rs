@@ -366,6 +366,8 @@ pub enum Event {
     MemberLeft {
         /// The node.
         node: NodeId,
+        /// Its name, where its certificate is known.
+        label: Option<Label>,
     },
     /// Something that an operator should know.
     Security {

@@ -129,6 +129,18 @@ impl PathAgent {
         });
     }
 
+    /// The candidates that nothing has been sent to yet.
+    pub(crate) fn untried(&mut self, now: Instant) -> Vec<Endpoint> {
+        let untried = self.candidates.iter_mut().filter(|(_, candidate)| candidate.result == CandidateResult::Untried);
+        untried
+            .map(|(endpoint, candidate)| {
+                candidate.tried = Some(now);
+                candidate.result = CandidateResult::Waiting;
+                *endpoint
+            })
+            .collect()
+    }
+
     /// Takes endpoints that the peer named in a call.
     pub(crate) fn add_called(&mut self, endpoints: &[SocketAddr]) {
         for address in endpoints.iter().filter(|address| is_dialable(address)) {
@@ -139,9 +151,11 @@ impl PathAgent {
     fn add(&mut self, endpoint: Endpoint, kind: CandidateKind) {
         if self.candidates.len() >= ENDPOINTS_MAX && !self.candidates.contains_key(&endpoint) {
             let current = self.current;
-            let worst = self.candidates.iter().filter(|(known, _)| Some(**known) != current).max_by_key(|(_, candidate)| {
-                (!candidate.announced, candidate.result == CandidateResult::Silent)
-            });
+            let worst = self
+                .candidates
+                .iter()
+                .filter(|(known, _)| Some(**known) != current)
+                .max_by_key(|(_, candidate)| (!candidate.announced, candidate.result == CandidateResult::Silent));
             let Some((worst, _)) = worst else {
                 return;
             };

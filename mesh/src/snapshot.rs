@@ -19,6 +19,8 @@ pub struct Snapshot {
     pub prefix: Prefix,
     /// This node.
     pub node: NodeId,
+    /// Whether this node is a member now: neither revoked nor past its certificate's end.
+    pub is_member: bool,
     /// This node's name.
     pub label: Label,
     /// This node's address.

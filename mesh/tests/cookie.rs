@@ -92,7 +92,7 @@ fn with_cookie(net: &mut Net, junk: &[u8]) -> Flight {
 
 /// Keeps the load up and returns the attempt with a cookie that is under way.
 fn flood_keeping(net: &mut Net, junk: &[u8]) -> Flight {
-    let attempt = net.flights.drain(..).filter(|flight| flight.is(INITIATION)).last().expect("an attempt");
+    let attempt = net.flights.drain(..).rfind(|flight| flight.is(INITIATION)).expect("an attempt");
     flood(net, junk);
     attempt
 }

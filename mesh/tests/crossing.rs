@@ -45,9 +45,8 @@ fn take(net: &mut Net, step: Step) {
 
 /// Every schedule of this many steps, told apart by number.
 fn schedules(length: u32) -> impl Iterator<Item = Vec<Step>> {
-    (0..STEPS.len().pow(length)).map(move |number| {
-        (0..length).map(|place| STEPS[number / STEPS.len().pow(place) % STEPS.len()]).collect()
-    })
+    (0..STEPS.len().pow(length))
+        .map(move |number| (0..length).map(|place| STEPS[number / STEPS.len().pow(place) % STEPS.len()]).collect())
 }
 
 fn cross(net: &mut Net, schedule: &[Step]) {
@@ -65,7 +64,6 @@ fn check(net: &mut Net, schedule: &[Step]) {
     assert!(sessions.iter().all(Option::is_some), "{schedule:?}");
     net.take(0);
     net.take(1);
-    println!("{schedule:?}");
     net.assert_agree(0, 1);
 }
 
@@ -105,8 +103,7 @@ fn without_loss_there_is_exactly_one_session() {
 #[test]
 fn rotations_that_cross_leave_one_session_too() {
     for schedule in schedules(4) {
-        let mut settings = Settings::default();
-        settings.rotate_after_packets = 100;
+        let settings = Settings { rotate_after_packets: 100, ..Settings::default() };
         let mut net = Net::connected_pair(51, settings);
         for number in 0..98_u8 {
             net.send(0, 1, &[number]);

@@ -324,8 +324,7 @@ fn a_forged_record_moves_nothing() {
 
 #[test]
 fn a_replayed_record_is_never_delivered_again() {
-    let mut settings = Settings::default();
-    settings.rotate_after = seconds(10);
+    let settings = Settings { rotate_after: seconds(10), ..Settings::default() };
     let mut net = Net::connected_pair(17, settings);
     let mut records = Vec::new();
     for round in 0..40_u8 {
@@ -409,8 +408,7 @@ fn kinds_and_flags_that_are_not_handled_are_dropped() {
 
 #[test]
 fn suites_are_agreed_inside_the_handshake() {
-    let mut settings = Settings::default();
-    settings.cipher = CipherChoice::VectorAes;
+    let settings = Settings { cipher: CipherChoice::VectorAes, ..Settings::default() };
     let net = Net::connected_pair(21, settings);
     let suite = net.peer(0, 1).session.expect("a session").suite;
     let expected = if cfg!(feature = "aws-lc") { Suite::Aes256Gcm } else { Suite::ChaCha20Poly1305 };

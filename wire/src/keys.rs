@@ -142,6 +142,12 @@ impl StaticPublicKey {
     }
 }
 
+impl fmt::Display for StaticPublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&base32(&self.0))
+    }
+}
+
 impl fmt::Debug for StaticPublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "StaticPublicKey({})", base32(&self.0[..5]))

@@ -1,47 +1,55 @@
-//! mDNS sends multicast, so these run only when asked for, in a network namespace of their own:
-//!
-//! ```text
-//! unshare -rn sh -c 'ip link set lo up && ip link add lab type veth peer name bal &&
-//!     ip address add 10.9.9.1/24 dev lab && ip link set lab up && ip link set bal up &&
-//!     cargo nextest run --release -p holloway-control --run-ignored only discovered'
-//! ```
+//! mDNS sends multicast, so these run in network namespaces of their own (which takes root).
 
-use std::net::SocketAddr;
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
 
 use holloway_control::{Channel, Command, Event, Transport};
+use holloway_simnet::lab::Lab;
 
 use crate::world::{Node, connect, exchange, settings};
 
 impl Node {
-    async fn looking_around(seed: u8, address: &str) -> Self {
+    async fn looking_around(seed: u8, address: IpAddr) -> Self {
         let mut settings = settings(seed, Transport::Tcp);
-        settings.listen.tcp = vec![address.parse::<SocketAddr>().unwrap()];
+        settings.listen.tcp = vec![SocketAddr::new(address, 0)];
         settings.mdns = true;
         Self::with(seed, settings).await
     }
 }
 
-#[tokio::test]
-#[ignore = "sends multicast: run it in a namespace with 10.9.9.1 on an interface of its own"]
-async fn a_node_on_the_local_network_is_discovered_and_not_dialed() {
-    let mut one = Node::looking_around(1, "10.9.9.1:0").await;
-    let two = Node::looking_around(2, "10.9.9.1:0").await;
-    let found = |event: &Event| match event {
-        Event::Discovered { node, addresses } if *node == two.id => Some(addresses.clone()),
-        _ => None,
-    };
-    let addresses = one.wait("a discovery", found).await;
-    assert!(addresses.contains(&two.address));
-    assert!(!one.has_seen(|event| matches!(event, Event::Connected { .. })));
-    one.tell(Command::Dial { node: Some(two.id), addresses });
-    one.connected(two.id).await;
+/// Runs a test on one thread inside a machine of a lab of its own, which it is told the address of.
+fn on_a_machine<F: Future<Output = ()>>(test: impl FnOnce(IpAddr) -> F + Send) {
+    let lab = Lab::new("mdns").unwrap();
+    let machine = lab.public_host("one").unwrap();
+    let address = IpAddr::V4(machine.ipv4());
+    let run = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test(address));
+    machine.in_namespace(run).unwrap();
 }
 
-#[tokio::test]
-#[ignore = "sends multicast: run it in a namespace with nothing but loopback"]
-async fn where_multicast_cannot_run_the_rest_is_not_discovered_to_be_broken() {
-    let mut one = Node::looking_around(1, "127.0.0.1:0").await;
-    let mut two = Node::looking_around(2, "127.0.0.1:0").await;
-    connect(&mut one, &mut two).await;
-    exchange(&mut one, &mut two, Channel::Hello).await;
+#[test]
+fn a_node_on_the_local_network_is_discovered_and_not_dialed() {
+    on_a_machine(|address| async move {
+        let mut one = Node::looking_around(1, address).await;
+        let two = Node::looking_around(2, address).await;
+        let found = |event: &Event| match event {
+            Event::Discovered { node, addresses } if *node == two.id => Some(addresses.clone()),
+            _ => None,
+        };
+        let addresses = one.wait("a discovery", found).await;
+        assert!(addresses.contains(&two.address));
+        assert!(!one.has_seen(|event| matches!(event, Event::Connected { .. })));
+        one.tell(Command::Dial { node: Some(two.id), addresses });
+        one.connected(two.id).await;
+    });
+}
+
+#[test]
+fn where_multicast_cannot_run_the_rest_is_not_discovered_to_be_broken() {
+    on_a_machine(|_| async {
+        let loopback = IpAddr::from([127, 0, 0, 1]);
+        let mut one = Node::looking_around(1, loopback).await;
+        let mut two = Node::looking_around(2, loopback).await;
+        connect(&mut one, &mut two).await;
+        exchange(&mut one, &mut two, Channel::Hello).await;
+    });
 }

@@ -34,6 +34,10 @@ pub enum ErrorCode {
     IssuerUnreachable,
     /// The machine that issued the invite was revoked.
     IssuerRevoked,
+    /// This machine's key has been revoked in the network.
+    KeyRevoked,
+    /// Two clocks differ by more than is allowed.
+    ClockSkew,
     /// Another machine has the name.
     NameTaken,
     /// The text is not a name.
@@ -73,6 +77,8 @@ impl ErrorCode {
             | Self::InviteForeignKey
             | Self::IssuerUnreachable
             | Self::IssuerRevoked
+            | Self::KeyRevoked
+            | Self::ClockSkew
             | Self::NameTaken
             | Self::NameInvalid
             | Self::Timeout
@@ -96,6 +102,8 @@ impl ErrorCode {
             | Self::InviteWrongNetwork
             | Self::InviteForeignKey
             | Self::IssuerRevoked
+            | Self::KeyRevoked
+            | Self::ClockSkew
             | Self::NameTaken
             | Self::PrefixConflict
             | Self::AlreadyMember => 409,

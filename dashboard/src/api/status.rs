@@ -161,6 +161,8 @@ pub struct PeerStatus {
     pub groups: Vec<String>,
     /// Whether it was heard of lately.
     pub online: bool,
+    /// Whether it has a control connection with this machine.
+    pub control: bool,
     /// How packets reach it.
     pub path: PathStatus,
     /// The session with it.

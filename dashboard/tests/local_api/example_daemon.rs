@@ -96,6 +96,7 @@ pub(crate) fn peer() -> PeerStatus {
         rights: vec![],
         groups: vec!["family".into()],
         online: true,
+        control: true,
         path: path(),
         session: Some(SessionStatus {
             established: "2026-11-20T20:00:00Z".into(),

@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use holloway_wire::{
-    Bootstrap, IdentityKey, InviteBody, InviteId, InviteSecret, InviteToken, Label, Membership,
-    MembershipCertificate, NetworkId, NodeId, Now, RedeemRequest, Refusal, Rights, UnixTime, Validity,
+    Bootstrap, IdentityKey, InviteBody, InviteId, InviteSecret, InviteToken, Label, Membership, MembershipCertificate,
+    NetworkId, NodeId, Now, RedeemRequest, Refusal, Rights, UnixTime, Validity,
 };
 
 use crate::command::CommandError;
@@ -261,10 +261,7 @@ impl Issuer {
             label: label.clone(),
             rights: invite.rights,
             groups: invite.groups.clone(),
-            validity: Validity {
-                not_before,
-                not_after: own.membership().validity.not_after,
-            },
+            validity: Validity { not_before, not_after: own.membership().validity.not_after },
             issuer,
         };
         let Ok(certificate) = MembershipCertificate::issue(membership, request.binding.clone(), key, network) else {

@@ -11,6 +11,6 @@
 mod issuer;
 mod redeemer;
 
-pub use issuer::{Invite, InviteState};
 pub(crate) use issuer::{CreateInvite, Granted, Issuer, Redemption, backdated};
+pub use issuer::{Invite, InviteState};
 pub use redeemer::{JoinError, Joined, Redeemer};

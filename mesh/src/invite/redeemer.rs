@@ -104,9 +104,9 @@ impl Redeemer {
 
     fn check(&self, chain: Vec<MembershipCertificate>, now: Now) -> Result<Joined, JoinError> {
         let body = self.token.body();
-        let is_ours = chain.first().is_some_and(|leaf| {
-            *leaf.subject() == self.node && *leaf.static_key() == self.binding.value().key
-        });
+        let is_ours = chain
+            .first()
+            .is_some_and(|leaf| *leaf.subject() == self.node && *leaf.static_key() == self.binding.value().key);
         let holds = Roster::new(body.network).check_chain(&chain, now).is_ok();
         if !is_ours || !holds {
             return Err(JoinError::BadCertificate);

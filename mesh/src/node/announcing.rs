@@ -3,8 +3,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use holloway_wire::{
-    ControlAddr, Digest, Domain, ENDPOINTS_MAX, Endpoint, EndpointAnnouncement, HOME_PEERS_MAX, Instant, NodeId, Now, Publication,
-    PunchCall, RecordKind, SessionControl, Signed, UnixTime, is_dialable,
+    ControlAddr, Digest, Domain, ENDPOINTS_MAX, Endpoint, EndpointAnnouncement, HOME_PEERS_MAX, Instant, NodeId, Now,
+    Publication, PunchCall, RecordKind, SessionControl, Signed, UnixTime, is_dialable,
 };
 
 use super::Node;
@@ -190,12 +190,8 @@ impl Node {
         if self.neighbours.admitted().is_empty() {
             return;
         }
-        let call = PunchCall {
-            from: self.identity.node_id(),
-            to: node,
-            at: now.unix,
-            endpoints: self.announcer.endpoints(),
-        };
+        let call =
+            PunchCall { from: self.identity.node_id(), to: node, at: now.unix, endpoints: self.announcer.endpoints() };
         let signed = Signed::sign(call, &self.identity.key, &self.identity.network);
         self.neighbours.call(&signed, &self.roster, now.monotonic);
     }
@@ -218,6 +214,17 @@ impl Node {
             self.path_outputs(from, probes, now);
         } else {
             self.device.renew(from, self.rng.as_mut(), now);
+            self.try_new_endpoints(from, now);
+        }
+    }
+
+    /// Endpoints that became known while a handshake is under way are tried at once: the peer may be sending already.
+    pub(super) fn try_new_endpoints(&mut self, node: &NodeId, now: Now) {
+        let Some(agent) = self.paths.get_mut(node).filter(|_| self.device.is_attempting(node)) else {
+            return;
+        };
+        for endpoint in agent.untried(now.monotonic) {
+            self.device.attempt_at(node, endpoint);
         }
     }
 

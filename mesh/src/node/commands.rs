@@ -1,8 +1,9 @@
 use std::time::Duration;
 
 use holloway_wire::{
-    CertificateHash, GROUPS_MAX, InviteId, InviteToken, Label, Membership, MembershipCertificate, NAME_RECORDS_MAX, NamePublication, NameRecord, NodeId, Now,
-    Publication, RecordKind, Refusal, Revocation, Rights, SessionControl, Signed,
+    CertificateHash, GROUPS_MAX, InviteId, InviteToken, Label, Membership, MembershipCertificate, NAME_RECORDS_MAX,
+    NamePublication, NameRecord, NodeId, Now, Publication, RecordKind, Refusal, Revocation, Rights, SessionControl,
+    Signed,
 };
 
 use super::Node;
@@ -37,9 +38,9 @@ impl Node {
             Command::Block { member } => self.block(id, &member, true),
             Command::Unblock { member } => self.block(id, &member, false),
             Command::AddName(record) => self.change_names(id, now, |records| add_record(records, record)),
-            Command::RemoveName { name, record_type, value } => self.change_names(id, now, |records| {
-                remove_records(records, &name, &record_type, value.as_deref())
-            }),
+            Command::RemoveName { name, record_type, value } => {
+                self.change_names(id, now, |records| remove_records(records, &name, &record_type, value.as_deref()))
+            }
             Command::Ping { member, timeout } => self.ping(id, &member, timeout, now),
         };
         match result {
@@ -97,11 +98,9 @@ impl Node {
         let signed = Signed::sign(revocation, &self.identity.key, &self.identity.network);
         let publication = Publication::Revocation(signed);
         let (slot, bytes) = (publication.slot(), publication.encode());
-        self.roster
-            .offer(&publication, now)
-            .map_err(|_| CommandError::NotAllowed("revoke this member"))?;
+        self.roster.offer(&publication, now).map_err(|_| CommandError::NotAllowed("revoke this member"))?;
         self.control_publish(bytes.clone());
-        let detail = format!("{label} was revoked on this machine");
+        let detail = format!("{label} was revoked, for everyone and for ever; said on this machine");
         self.event(Event::Security { kind: SecurityKind::Revoked, node: Some(node), detail });
         let reply = Reply::Member { node, label: Some(label), also: fallen };
         self.persist(vec![Write::Publication(slot, bytes)], Promise::Command { id, reply });
@@ -165,7 +164,13 @@ impl Node {
         Ok(None)
     }
 
-    fn ping(&mut self, id: CommandId, member: &str, timeout: Duration, now: Now) -> Result<Option<Reply>, CommandError> {
+    fn ping(
+        &mut self,
+        id: CommandId,
+        member: &str,
+        timeout: Duration,
+        now: Now,
+    ) -> Result<Option<Reply>, CommandError> {
         let (node, _) = self.named(member)?;
         if node == self.identity.node_id() {
             return Err(CommandError::Oneself);
@@ -224,9 +229,10 @@ impl Node {
         const TOKENS_MAX: usize = 64;
         let waiting = self.promises.values_mut().find_map(|promise| match promise {
             Promise::Membership { tokens, granted } if granted.invite.id == *invite => Some(tokens),
-            Promise::Membership { .. } | Promise::Invite { .. } | Promise::Withdrawal { .. } | Promise::Command { .. } => {
-                None
-            }
+            Promise::Membership { .. }
+            | Promise::Invite { .. }
+            | Promise::Withdrawal { .. }
+            | Promise::Command { .. } => None,
         });
         match waiting.filter(|tokens| tokens.len() < TOKENS_MAX) {
             Some(tokens) => tokens.push(token),

@@ -5,7 +5,9 @@ use super::commands::Promise;
 use crate::drop_reason::DropReason;
 use crate::invite::Redemption;
 use crate::neighbours::NeighbourOutput;
-use crate::output::{Channel, ControlCommand, ControlEvent, Event, Output, ResponseToken, SecurityKind, Verdict, Write};
+use crate::output::{
+    Channel, ControlCommand, ControlEvent, Event, Output, ResponseToken, SecurityKind, Verdict, Write,
+};
 
 impl Node {
     pub(super) fn control_event(&mut self, event: ControlEvent, now: Now) {
@@ -25,9 +27,8 @@ impl Node {
                 });
             }
             ControlEvent::Gossip { message, source, body } => {
-                let verdict = self.with_neighbours(now, |neighbours, context| {
-                    neighbours.handle_gossip(&source, &body, context)
-                });
+                let verdict =
+                    self.with_neighbours(now, |neighbours, context| neighbours.handle_gossip(&source, &body, context));
                 if verdict == Verdict::Reject {
                     self.drops.count(DropReason::ControlMessage);
                 }
@@ -59,9 +60,8 @@ impl Node {
             Channel::Redeem => self.redeem(token, node, body, now),
             Channel::Sync => self.neighbours.handle_sync(token, &node, body, &self.roster),
             Channel::Member => {
-                let taken = self.with_neighbours(now, |neighbours, context| {
-                    neighbours.handle_call(token, &node, body, context)
-                });
+                let taken = self
+                    .with_neighbours(now, |neighbours, context| neighbours.handle_call(token, &node, body, context));
                 if !taken {
                     self.drops.count(DropReason::ControlMessage);
                 }
@@ -84,14 +84,8 @@ impl Node {
             self.refuse(token, Refusal::Malformed, String::new());
             return;
         };
-        let redemption = self.issuer.redeem(
-            &asker,
-            &request,
-            &self.identity.key,
-            &self.identity.network,
-            &self.roster,
-            now,
-        );
+        let redemption =
+            self.issuer.redeem(&asker, &request, &self.identity.key, &self.identity.network, &self.roster, now);
         match redemption {
             Redemption::Grant(granted) => {
                 let publication = Publication::Certificate(granted.certificate.clone());

@@ -25,9 +25,7 @@ use crate::command::{Command, CommandError, CommandId, Reply};
 use crate::drop_reason::{DropCounts, DropReason};
 use crate::invite::Issuer;
 use crate::neighbours::{Context, Neighbours};
-use crate::output::{
-    ControlEvent, Event, LocalAddrs, Output, Persisted, RecordId, Stored, TrafficReport, Write,
-};
+use crate::output::{ControlEvent, Event, LocalAddrs, Output, Persisted, RecordId, Stored, TrafficReport, Write};
 use crate::path::PathAgent;
 use crate::pings::Pings;
 use crate::rng::SecureRng;
@@ -94,13 +92,7 @@ struct Carried {
 impl Node {
     /// Starts a node with what it kept. Its first outputs are ready to be polled.
     #[must_use]
-    pub fn new(
-        identity: Identity,
-        settings: Settings,
-        stored: Stored,
-        rng: Box<dyn SecureRng>,
-        now: Now,
-    ) -> Self {
+    pub fn new(identity: Identity, settings: Settings, stored: Stored, rng: Box<dyn SecureRng>, now: Now) -> Self {
         let node_id = identity.node_id();
         let local = LocalKeys {
             node: node_id,
@@ -348,11 +340,7 @@ impl Node {
         if chain.is_empty() { self.identity.chain.clone() } else { chain }
     }
 
-    fn with_neighbours<T>(
-        &mut self,
-        now: Now,
-        act: impl FnOnce(&mut Neighbours, &mut Context<'_>) -> T,
-    ) -> T {
+    fn with_neighbours<T>(&mut self, now: Now, act: impl FnOnce(&mut Neighbours, &mut Context<'_>) -> T) -> T {
         let own = self.hello(now);
         let mut context = Context {
             roster: &mut self.roster,
@@ -425,7 +413,8 @@ impl Node {
             self.path_deadlines.remove(&(at, node));
         }
         self.neighbours.expel(node);
-        self.event(Event::MemberLeft { node });
+        let label = self.roster.certificate(&node).map(|certificate| certificate.membership().label.clone());
+        self.event(Event::MemberLeft { node, label });
     }
 
     fn member_moved(&mut self, node: NodeId, now: Now) {
@@ -441,6 +430,7 @@ impl Node {
         {
             let endpoints = announcement.endpoints.clone();
             self.paths.entry(node).or_default().set_announced(&endpoints);
+            self.try_new_endpoints(&node, now);
         }
         self.neighbours.handle_roster(now.monotonic);
     }
@@ -464,12 +454,18 @@ impl Node {
             network_label: self.identity.network_label.clone(),
             prefix: self.identity.network.prefix(),
             node,
+            is_member: own.is_some(),
             label: own.map_or_else(|| certificate.label.clone(), |member| member.label.clone()),
             address: self.address,
             rights: own.map_or(certificate.rights, |member| member.rights),
             observed: self.announcer.observed(),
             neighbours: self.neighbours.admitted(),
-            peers: self.roster.members().filter(|member| member.node != node).map(|member| self.peer(member, now)).collect(),
+            peers: self
+                .roster
+                .members()
+                .filter(|member| member.node != node)
+                .map(|member| self.peer(member, now))
+                .collect(),
             names: self.published_names(),
             blocked: self.roster.blocked().copied().collect(),
             revocations: self.roster.revocations().count(),

@@ -74,7 +74,11 @@ impl Node {
             return;
         };
         let skew = claim.payload.timestamp.distance(now.unix).as_secs();
-        let detail = format!("from {}, its clock {skew} s from ours", claim.from);
+        let detail = if reason == DropReason::ClockSkew {
+            format!("a handshake from {}: its clock is {skew} s from ours", claim.from)
+        } else {
+            format!("a handshake from {} was refused", claim.from)
+        };
         self.event(Event::Security { kind, node: Some(node), detail });
     }
 
@@ -231,14 +235,7 @@ impl Node {
         self.outputs.push_back(Output::Tun(packet));
     }
 
-    fn session_control(
-        &mut self,
-        node: &NodeId,
-        from: Endpoint,
-        message: SessionControl,
-        is_newest: bool,
-        now: Now,
-    ) {
+    fn session_control(&mut self, node: &NodeId, from: Endpoint, message: SessionControl, is_newest: bool, now: Now) {
         let observed = from.socket_addr();
         match message {
             SessionControl::Ping { id } => {

@@ -171,11 +171,7 @@ impl Roster {
         results
     }
 
-    fn take_all(
-        &mut self,
-        publications: Vec<Publication>,
-        now: Now,
-    ) -> Vec<(Publication, Result<Accepted, Rejected>)> {
+    fn take_all(&mut self, publications: Vec<Publication>, now: Now) -> Vec<(Publication, Result<Accepted, Rejected>)> {
         let mut results = Vec::new();
         let mut waiting = publications;
         loop {
@@ -307,7 +303,8 @@ impl Roster {
 
     /// Forgets to have kept what is kept already.
     pub(crate) fn skip_kept(&mut self, kept: &BTreeMap<PublicationSlot, Vec<u8>>) {
-        self.changes.retain(|change| !matches!(change, RosterChange::Keep(slot, bytes) if kept.get(slot) == Some(bytes)));
+        self.changes
+            .retain(|change| !matches!(change, RosterChange::Keep(slot, bytes) if kept.get(slot) == Some(bytes)));
     }
 
     fn judge_if_stale(&mut self, now: Now) {

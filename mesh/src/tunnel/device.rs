@@ -317,13 +317,7 @@ impl Device {
     }
 
     /// Opens a transport record that no lane could place.
-    pub(crate) fn handle_transport(
-        &mut self,
-        from: Endpoint,
-        datagram: &mut [u8],
-        rng: &mut dyn SecureRng,
-        now: Now,
-    ) {
+    pub(crate) fn handle_transport(&mut self, from: Endpoint, datagram: &mut [u8], rng: &mut dyn SecureRng, now: Now) {
         if let Err(reason) = self.open(from, datagram, rng, now) {
             self.drops.count(reason);
         }

@@ -49,6 +49,21 @@ impl Device {
         }
     }
 
+    /// Whether a handshake of ours is under way.
+    pub(crate) fn is_attempting(&self, node: &NodeId) -> bool {
+        self.peers.get(node).is_some_and(Peer::is_handshaking)
+    }
+
+    /// Sends the last message 1 to an endpoint that became known after it was sent.
+    pub(crate) fn attempt_at(&mut self, node: &NodeId, endpoint: Endpoint) {
+        if let Some(Peer { handshake: Handshake::Attempting(attempts), .. }) = self.peers.get(node)
+            && !attempts.message.is_empty()
+        {
+            let datagram = attempts.message.clone();
+            self.outputs.push_back(DeviceOutput::Send { node: *node, to: Destination::Exactly(endpoint), datagram });
+        }
+    }
+
     /// Sends one message 1 to all endpoints of a peer.
     pub(super) fn attempt(&mut self, node: &NodeId, rng: &mut dyn SecureRng, now: Now) {
         let Some(index) = self.allocate(*node, rng) else {
@@ -117,14 +132,9 @@ impl Device {
             certificates: self.local.chain.clone(),
         };
         let ephemeral = Ephemeral(random_bytes(rng));
-        let (initiator, noise) = Initiator::start(
-            &self.local.secret,
-            &peer.static_key,
-            &self.local.prologue,
-            ephemeral,
-            &payload.encode(),
-        )
-        .ok()?;
+        let (initiator, noise) =
+            Initiator::start(&self.local.secret, &peer.static_key, &self.local.prologue, ephemeral, &payload.encode())
+                .ok()?;
         Some((initiator, encode_initiation(index, &noise)))
     }
 

@@ -179,7 +179,9 @@ pub(crate) struct Session {
 pub(crate) enum Hold {
     Free,
     /// The peer knows other revocations than we do, and has not told us all of them yet.
-    Revocations { ask_at: Instant },
+    Revocations {
+        ask_at: Instant,
+    },
 }
 
 impl Session {

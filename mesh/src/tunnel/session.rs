@@ -1,8 +1,8 @@
+#[expect(clippy::disallowed_types, reason = "lanes share an opener; its window is the one lock in the core")]
+use std::sync::Mutex;
 #[expect(clippy::disallowed_types, reason = "lanes share a sealer: they reserve counters without a lock")]
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
-#[expect(clippy::disallowed_types, reason = "lanes share an opener; its window is the one lock in the core")]
-use std::sync::Mutex;
 
 use holloway_wire::{
     RECORD_HEADER_LEN, RECORD_OVERHEAD, RECORD_TAG_LEN, RecordFlags, RecordHeader, SessionIndex, Suite, labelled_key,
@@ -133,7 +133,13 @@ pub(crate) enum Role {
 
 /// Derives both halves of a session from a finished handshake.
 #[expect(clippy::disallowed_types, reason = "see the import")]
-pub(crate) fn halves(split: &Split, role: Role, suite: Suite, remote: SessionIndex, rotate_at: u64) -> (Sealer, Opener) {
+pub(crate) fn halves(
+    split: &Split,
+    role: Role,
+    suite: Suite,
+    remote: SessionIndex,
+    rotate_at: u64,
+) -> (Sealer, Opener) {
     let to_responder = transport_key(&split.to_responder, suite, Direction::ToResponder, &split.hash);
     let to_initiator = transport_key(&split.to_initiator, suite, Direction::ToInitiator, &split.hash);
     let (send, receive) = match role {

@@ -1,8 +1,13 @@
 //! A few nodes, a virtual clock, and what they say to each other carried between them.
-#![allow(dead_code, reason = "each test uses a part")]
+#![allow(
+    dead_code,
+    clippy::wildcard_enum_match_arm,
+    reason = "each test uses a part, and looks for one thing among many"
+)]
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use holloway_mesh::*;
@@ -54,6 +59,7 @@ pub(crate) struct Side {
     pub(crate) forwarding: Vec<Forwarding>,
     pub(crate) responses: BTreeMap<ResponseToken, Vec<u8>>,
     pub(crate) verdicts: Vec<Verdict>,
+    pub(crate) dials: Vec<NodeId>,
     pub(crate) sent: u64,
     /// What was dropped before the test began.
     pub(crate) before: DropCounts,
@@ -185,6 +191,7 @@ impl Net {
             forwarding: Vec::new(),
             responses: BTreeMap::new(),
             verdicts: Vec::new(),
+            dials: Vec::new(),
             sent: 0,
             before: DropCounts::default(),
         });
@@ -264,6 +271,14 @@ impl Net {
         }
     }
 
+    /// Takes away what a side has to ask and counts it.
+    pub(crate) fn drain_requests(&mut self, side: usize) -> usize {
+        let is_request = |(from, command): &(usize, ControlCommand)| {
+            *from == side && matches!(command, ControlCommand::Request { .. })
+        };
+        std::mem::take(&mut self.controls).iter().filter(|command| is_request(command)).count()
+    }
+
     fn control(&mut self, from: usize, command: ControlCommand) {
         let from_id = self.sides[from].id;
         match command {
@@ -301,10 +316,8 @@ impl Net {
                 self.act(from, |node, now| node.handle_control(ControlEvent::Record { id, value: None }, now));
             }
             ControlCommand::Judge { verdict, .. } => self.sides[from].verdicts.push(verdict),
-            ControlCommand::Dial { .. }
-            | ControlCommand::Admit { .. }
-            | ControlCommand::PutRecord { .. }
-            | ControlCommand::JudgeRecord { .. } => {}
+            ControlCommand::Dial { node, .. } => self.sides[from].dials.push(node),
+            ControlCommand::Admit { .. } | ControlCommand::PutRecord { .. } | ControlCommand::JudgeRecord { .. } => {}
         }
     }
 
@@ -485,15 +498,22 @@ impl Net {
         self.run_control();
     }
 
-    /// Seals anything under a side's current session with another.
-    pub(crate) fn seal(&mut self, from: usize, to: usize, flags: RecordFlags, content: &[u8]) -> Flight {
+    /// The halves of a side's current session with another.
+    pub(crate) fn halves(&self, from: usize, to: usize) -> (Arc<Sealer>, Arc<Opener>) {
         let session = self.route(from, to).expect("a session").session;
-        let sealer = self.sides[from].forwarding.iter().rev().find_map(|forwarding| match forwarding {
-            Forwarding::Install { index, sealer, .. } if *index == session => Some(sealer.clone()),
+        let installed = self.sides[from].forwarding.iter().rev().find_map(|forwarding| match forwarding {
+            Forwarding::Install { index, sealer, opener, .. } if *index == session => {
+                Some((sealer.clone(), opener.clone()))
+            }
             _ => None,
         });
+        installed.expect("it was installed")
+    }
+
+    /// Seals anything under a side's current session with another.
+    pub(crate) fn seal(&mut self, from: usize, to: usize, flags: RecordFlags, content: &[u8]) -> Flight {
         let mut datagram = Vec::new();
-        sealer.expect("it was installed").seal(flags, content, &mut datagram).expect("a fresh session");
+        self.halves(from, to).0.seal(flags, content, &mut datagram).expect("a fresh session");
         Flight { from: self.sides[from].endpoint, to: self.sides[to].endpoint, datagram }
     }
 
@@ -559,7 +579,12 @@ impl Net {
     }
 
     /// Issues a certificate by hand.
-    pub(crate) fn certify(&self, issuer: &IdentityKey, subject: &Subject, membership: Membership) -> MembershipCertificate {
+    pub(crate) fn certify(
+        &self,
+        issuer: &IdentityKey,
+        subject: &Subject,
+        membership: Membership,
+    ) -> MembershipCertificate {
         let binding = StaticBinding {
             subject: subject.key.node_id(),
             key: subject.static_key.public(),
@@ -580,7 +605,12 @@ impl Net {
         }
     }
 
-    pub(crate) fn revocation(&self, revoker: &IdentityKey, subject: &NodeId, kept: Vec<CertificateHash>) -> Publication {
+    pub(crate) fn revocation(
+        &self,
+        revoker: &IdentityKey,
+        subject: &NodeId,
+        kept: Vec<CertificateHash>,
+    ) -> Publication {
         let at = self.now_at(usize::MAX).unix;
         let revocation = Revocation { subject: *subject, revoker: revoker.node_id(), at, kept };
         Publication::Revocation(Signed::sign(revocation, revoker, &self.network))

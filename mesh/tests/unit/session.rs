@@ -14,7 +14,7 @@ fn split(seed: u8) -> Split {
 
 /// The sealing half of the initiator and the opening half of the responder.
 fn one_way(suite: Suite) -> (Sealer, Opener) {
-    let index = SessionIndex(0x0102_0304);
+    let index = SessionIndex(0x0001_020304);
     let (sealer, _) = halves(&split(7), Role::Initiator, suite, index, 100);
     let (_, opener) = halves(&split(7), Role::Responder, suite, index, 100);
     (sealer, opener)
@@ -181,7 +181,7 @@ fn records_are_chacha20_poly1305_whatever_the_implementation() {
     use chacha20poly1305::{ChaCha20Poly1305, KeyInit};
 
     let (sealer, opener) = one_way(Suite::ChaCha20Poly1305);
-    sealer.reserve(0x0102_03).expect("a fresh session");
+    sealer.reserve(0x0001_0203).expect("a fresh session");
     let record = sealed(&sealer, b"the same bytes from every build");
     let key = transport_key(&split(7).to_responder, Suite::ChaCha20Poly1305, Direction::ToResponder, &[9; 32]);
     let reference = ChaCha20Poly1305::new((&*key).into());

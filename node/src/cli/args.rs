@@ -317,7 +317,7 @@ pub(crate) enum DnsCommand {
         #[arg(value_name = "TYPE")]
         record_type: String,
         /// The value, as in a zone file
-        #[arg(required = true, allow_hyphen_values = true)]
+        #[arg(required = true)]
         value: Vec<String>,
         /// Which network is meant.
         #[command(flatten)]
@@ -331,7 +331,6 @@ pub(crate) enum DnsCommand {
         #[arg(value_name = "TYPE")]
         record_type: Option<String>,
         /// Only this value
-        #[arg(allow_hyphen_values = true)]
         value: Vec<String>,
         /// Which network is meant.
         #[command(flatten)]

@@ -18,12 +18,11 @@ pub(crate) const QUIET: LevelFilter = LevelFilter::WARN;
 
 /// Libraries whose life events are not ours: a peer that hangs up is an error to them. A target covers all that start
 /// with it. They speak at the operator's level only when that is `trace`.
-const LIBRARIES: [&str; 12] = [
+const LIBRARIES: [&str; 11] = [
     "hickory",
     "libp2p",
     "multistream_select",
     "netlink",
-    "quinn",
     "rtnetlink",
     "rustls",
     "sqlx",
@@ -32,6 +31,9 @@ const LIBRARIES: [&str; 12] = [
     "hyper",
     "h2",
 ];
+
+/// Warns of every packet that a network without a route does not take.
+const TALKATIVE: &str = "quinn";
 
 /// Starts the log with the level that was `asked` for, else with `default`. The first call in a process counts.
 pub(crate) fn start(asked: Option<&str>, default: LevelFilter) -> Result<(), Failure> {
@@ -67,9 +69,12 @@ fn capped(level: LevelFilter) -> EnvFilter {
 fn directives(level: LevelFilter) -> String {
     let libraries = match level {
         LevelFilter::TRACE => return level.to_string(),
-        level => level.min(LevelFilter::WARN),
+        LevelFilter::DEBUG | LevelFilter::INFO => LevelFilter::WARN,
+        level => level.min(LevelFilter::ERROR),
     };
-    LIBRARIES.iter().fold(level.to_string(), |text, library| format!("{text},{library}={libraries}"))
+    let talkative = libraries.min(LevelFilter::ERROR);
+    let start = format!("{level},{TALKATIVE}={talkative}");
+    LIBRARIES.iter().fold(start, |text, library| format!("{text},{library}={libraries}"))
 }
 
 #[cfg(test)]
@@ -78,9 +83,11 @@ mod tests {
 
     #[test]
     fn libraries_stay_at_warnings_until_everything_is_asked_for() {
-        assert!(directives(LevelFilter::INFO).starts_with("info,hickory=warn,libp2p=warn,"));
+        assert!(directives(LevelFilter::INFO).starts_with("info,quinn=error,hickory=warn,libp2p=warn,"));
         assert!(directives(LevelFilter::DEBUG).contains(",sqlx=warn,"));
-        assert!(directives(LevelFilter::ERROR).contains(",quinn=error,"));
+        assert!(directives(LevelFilter::ERROR).contains(",libp2p=error,"));
+        assert!(directives(LevelFilter::WARN).contains(",libp2p=error,"));
+        assert!(directives(LevelFilter::OFF).contains(",libp2p=off,"));
         assert_eq!(directives(LevelFilter::TRACE), "trace");
     }
 

@@ -14,6 +14,7 @@ use super::args::{
     JoinArgs, LeaveArgs, MemberArgs, NetworkArgs, NewInviteArgs, PingArgs, RightArg, ServiceCommand, UpArgs,
 };
 use super::demo_tool::DemoToolArgs;
+use super::escape;
 use super::failure::Failure;
 use super::join::{InviteSource, JoinPlan};
 use super::ping::PingPlan;
@@ -272,10 +273,14 @@ fn optional_label(text: Option<&str>) -> Result<Option<String>, Failure> {
     text.map(|text| label(text).map(|label| label.to_string())).transpose()
 }
 
+/// How much of a name is repeated in its refusal: all of a long one, not all of an endless one.
+const NAME_CHARS_SHOWN_MAX: usize = 80;
+
 fn label(text: &str) -> Result<Label, Failure> {
     text.parse::<Label>().map_err(|error| {
         let hint = "take a name like alice, nas-2 or home";
-        ApiError::new(ErrorCode::NameInvalid, format!("{text:?} cannot be a name: {error}")).with_hint(hint).into()
+        let text = escape::shortened(text, NAME_CHARS_SHOWN_MAX);
+        ApiError::new(ErrorCode::NameInvalid, format!("\"{text}\" cannot be a name: {error}")).with_hint(hint).into()
     })
 }
 

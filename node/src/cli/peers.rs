@@ -45,9 +45,10 @@ fn row(peer: &PeerStatus) -> [Cell; 9] {
     [
         Cell::from(&peer.name),
         Cell::from(&peer.address),
-        match peer.online {
-            true => Cell::painted("heard of", Style::good),
-            false => Cell::painted("silent", Style::warning),
+        match (peer.control, peer.online) {
+            (true, _) => Cell::painted("connected", Style::good),
+            (false, true) => Cell::from("indirect"),
+            (false, false) => Cell::painted("silent", Style::warning),
         },
         path_cell(&peer.path),
         Cell::from(peer.path.rtt_ms.map_or_else(|| "-".to_owned(), milliseconds)),
@@ -95,6 +96,7 @@ pub(crate) mod examples {
             rights: vec![],
             groups: vec![],
             online: true,
+            control: true,
             path: PathStatus {
                 kind: PathKind::Direct,
                 endpoint: Some("203.0.113.7:42042".into()),
@@ -118,7 +120,7 @@ pub(crate) mod examples {
     pub(crate) fn carol() -> PeerStatus {
         let why = Some("it answers at none of its 2 addresses".into());
         let path = PathStatus { kind: PathKind::None, endpoint: None, relay: None, rtt_ms: None, why };
-        PeerStatus { name: "carol".into(), address: "fd42::c".into(), online: false, path, session: None, ..bob() }
+        PeerStatus { name: "carol".into(), address: "fd42::c".into(), online: false, control: false, path, session: None, ..bob() }
     }
 }
 
@@ -133,9 +135,9 @@ mod tests {
     fn control_path_and_last_packet_are_told_apart() {
         let text = table([&bob(), &carol()], "", Style::PLAIN);
         let expected = "\
-NAME   ADDRESS  CONTROL   PATH                      RTT      LAST PACKET  SESSION  RECEIVED  SENT
-bob    fd42::b  heard of  direct 203.0.113.7:42042  0.40 ms  0.2 s ago    31 s     1.5 KiB   7 B
-carol  fd42::c  silent    none                      -        never        none     1.5 KiB   7 B
+NAME   ADDRESS  CONTROL    PATH                      RTT      LAST PACKET  SESSION  RECEIVED  SENT
+bob    fd42::b  connected  direct 203.0.113.7:42042  0.40 ms  0.2 s ago    31 s     1.5 KiB   7 B
+carol  fd42::c  silent     none                      -        never        none     1.5 KiB   7 B
   no path: it answers at none of its 2 addresses
 ";
         assert_eq!(text, expected);

@@ -98,7 +98,7 @@ impl Daemon for Api {
         for network in self.networks(&network).await? {
             peers.extend(network.snapshot.peers.iter().map(|peer| doc::PeerInNetwork {
                 network: network.label.to_string(),
-                peer: peer_status(peer, &network.label),
+                peer: peer_status(peer, &network),
             }));
         }
         Ok(doc::Peers { schema: SchemaVersion, peers })
@@ -466,7 +466,7 @@ fn certificate_view(certificate: &MembershipCertificate, network: &NetworkView) 
         name: membership.label.to_string(),
         node_id: membership.subject.to_string(),
         address: OverlayAddr::of_node(&network.id, &membership.subject).to_string(),
-        static_key: hex(certificate.static_key().as_bytes()),
+        static_key: certificate.static_key().to_string(),
         rights: rights(membership.rights),
         groups: membership.groups.clone(),
         not_before: Some(rfc3339(membership.validity.not_before)),

@@ -132,7 +132,7 @@ fn refusal(error: &JoinError) -> ApiError {
     };
     let hint = match code {
         ErrorCode::NameTaken => "join with another name: holloway join --name <name> <invite>",
-        ErrorCode::Timeout => "set this machine's clock, or the issuer's",
+        ErrorCode::ClockSkew => "set this machine's clock, or the issuer's",
         _ => "ask the issuer for a new invite: holloway invite",
     };
     ApiError::new(code, error.to_string()).with_hint(hint)
@@ -145,10 +145,10 @@ fn refusal_code(refusal: Refusal) -> ErrorCode {
         Refusal::Expired => ErrorCode::InviteExpired,
         Refusal::Spent => ErrorCode::InviteSpent,
         Refusal::Withdrawn => ErrorCode::InviteWithdrawn,
-        Refusal::Revoked | Refusal::NotAnIssuer => ErrorCode::IssuerRevoked,
+        Refusal::Revoked => ErrorCode::KeyRevoked,
+        Refusal::NotAnIssuer => ErrorCode::IssuerRevoked,
         Refusal::NameTaken => ErrorCode::NameTaken,
-        Refusal::ClockSkew => ErrorCode::Timeout,
-        Refusal::Malformed => ErrorCode::InviteForeignKey,
+        Refusal::ClockSkew => ErrorCode::ClockSkew,
         _ => ErrorCode::Internal,
     }
 }

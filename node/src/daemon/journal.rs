@@ -4,6 +4,7 @@ use holloway_dashboard::api::{Event, Severity};
 use holloway_mesh::Event as MeshEvent;
 use holloway_wire::Label;
 use tokio::sync::{broadcast, mpsc};
+use tokio::task::JoinHandle;
 
 use crate::clock::{Clock, rfc3339};
 use crate::store::{self, NewEvent, Store};
@@ -23,11 +24,12 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    pub(crate) fn start(store: Store, clock: Clock) -> Self {
+    /// Starts keeping events. The task ends when the last clone of the journal is gone and everything is kept.
+    pub(crate) fn start(store: Store, clock: Clock) -> (Self, JoinHandle<()>) {
         let (queue, mut unwritten) = mpsc::channel::<NewEvent>(UNWRITTEN_MAX);
         let (followers, _) = broadcast::channel(FOLLOWERS_BEHIND_MAX);
         let told = followers.clone();
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             while let Some(event) = unwritten.recv().await {
                 match store.record_event(&event).await {
                     // Nobody may be following.
@@ -36,7 +38,7 @@ impl Journal {
                 }
             }
         });
-        Self { clock, queue, followers }
+        (Self { clock, queue, followers }, task)
     }
 
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Event> {
@@ -56,8 +58,9 @@ impl Journal {
                     &[("node_id", node.to_string())],
                 );
             }
-            MeshEvent::MemberLeft { node } => {
-                let text = format!("{} is no longer a member, or blocked", node.short());
+            MeshEvent::MemberLeft { node, label } => {
+                let who = label.map_or_else(|| node.short(), |label| label.to_string());
+                let text = format!("{who} is no longer talked to: no longer a member, or blocked here");
                 self.note(Severity::Info, "member_left", network, text, &[("node_id", node.to_string())]);
             }
             MeshEvent::PeerUp { node, label, endpoint } => {

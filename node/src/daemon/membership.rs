@@ -128,7 +128,7 @@ impl Membership {
             name: view.snapshot.label.to_string(),
             fqdn: fqdn(&view.snapshot.label, &label),
             address: view.snapshot.address.to_string(),
-            issuer: issuer.to_string(),
+            issuer: issuer_name(&view, &issuer),
             elapsed_ms: elapsed_ms(start),
         })
     }
@@ -261,6 +261,12 @@ fn hints(stored: &StoredNetwork) -> Vec<(NodeId, Vec<Bootstrap>)> {
         Some(issuer) if stored.origin == Origin::Joined => vec![(issuer, stored.bootstrap.clone())],
         _ => Vec::new(),
     }
+}
+
+/// The issuer's name, or the start of its id where its certificate is not among ours.
+fn issuer_name(view: &NetworkView, issuer: &NodeId) -> String {
+    let peer = view.snapshot.peers.iter().find(|peer| peer.node == *issuer);
+    peer.map_or_else(|| issuer.short(), |peer| fqdn(&peer.label, &view.label))
 }
 
 fn internal(error: &anyhow::Error) -> ApiError {

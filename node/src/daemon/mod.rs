@@ -18,6 +18,7 @@ mod runtime_dir;
 mod status;
 
 use std::fs::{File, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,7 +26,6 @@ use std::time::Instant;
 
 use anyhow::Context;
 use holloway_config::{Settings, SocketAccess, StateDir, effective_uid};
-use holloway_dashboard::api::{ApiError, ErrorCode};
 use holloway_dashboard::client::Client;
 use holloway_dashboard::server::{Access, bind_unix, serve};
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -56,6 +56,7 @@ struct Running {
     engine: JoinHandle<()>,
     server: JoinHandle<()>,
     stop_server: oneshot::Sender<()>,
+    journal: JoinHandle<()>,
     store: Store,
     _lock: File,
 }
@@ -97,11 +98,9 @@ pub(crate) struct Temporary {
 ///
 /// # Errors
 /// When a daemon runs already, or the state cannot be used.
-pub(crate) async fn start_temporary(options: DaemonOptions) -> Result<Temporary, ApiError> {
+pub(crate) async fn start_temporary(options: DaemonOptions) -> anyhow::Result<Temporary> {
     let socket = options.state_dir.path().join("command.sock");
-    let running = start(&options, &socket, SocketAccess::Owner, Extent::Bare)
-        .await
-        .map_err(|error| ApiError::new(ErrorCode::Internal, format!("{error:#}")).with_hint("holloway doctor"))?;
+    let running = start(&options, &socket, SocketAccess::Owner, Extent::Bare).await?;
     Ok(Temporary { running, socket })
 }
 
@@ -128,6 +127,8 @@ impl Running {
         // The server may have ended by itself.
         let _ = self.stop_server.send(());
         let _ = self.server.await;
+        // With the engine and the server its last clones are gone.
+        let _ = self.journal.await;
         self.store.close().await;
     }
 }
@@ -152,7 +153,7 @@ async fn start(
     let mut dns = options.settings.dns.clone();
     dns.enabled &= extent == Extent::Whole;
     let names = Names::start(dns, resolving).await;
-    let journal = Journal::start(store.clone(), clock);
+    let (journal, journal_task) = Journal::start(store.clone(), clock);
     let (inputs, queue) = mpsc::channel(INPUTS_MAX);
     let engine =
         Engine::new(clock, options.settings.clone(), store.clone(), inputs.clone(), names, journal.clone(), local);
@@ -179,7 +180,7 @@ async fn start(
     let (server, stop_server) = start_server(api, socket, access)?;
     watch_addresses(inputs.clone());
     is_ready.store(true, Ordering::Release);
-    Ok(Running { inputs, engine: tokio::spawn(engine.run(queue)), server, stop_server, store, _lock: lock })
+    Ok(Running { inputs, engine: tokio::spawn(engine.run(queue)), server, stop_server, journal: journal_task, store, _lock: lock })
 }
 
 /// Opens the store; a new one only where there are no keys of networks either, for an empty block-list is a security
@@ -236,6 +237,7 @@ fn lock(state_dir: &StateDir) -> anyhow::Result<File> {
         .create(true)
         .truncate(false)
         .write(true)
+        .mode(0o600)
         .open(&path)
         .with_context(|| format!("cannot open {}", path.display()))?;
     match file.try_lock() {

@@ -6,7 +6,7 @@ use holloway_dashboard::api::{
     Right, SchemaVersion, SessionStatus, Status,
 };
 use holloway_mesh::{PeerSnapshot, SessionSnapshot};
-use holloway_wire::{Label, Rights};
+use holloway_wire::Rights;
 
 use super::engine::{NetworkView, View};
 use super::names::{NamesView, fqdn};
@@ -54,24 +54,26 @@ pub(crate) fn network_status(network: &NetworkView) -> NetworkStatus {
             observed: snapshot.observed.iter().map(ToString::to_string).collect(),
         },
         home_relay: None,
-        peers: snapshot.peers.iter().map(|peer| peer_status(peer, &network.label)).collect(),
+        peers: snapshot.peers.iter().map(|peer| peer_status(peer, network)).collect(),
         revoked: snapshot.revocations as u64,
         drops: snapshot.drops.iter().map(|(reason, count)| (reason.name().to_owned(), count)).collect(),
     }
 }
 
 /// One peer.
-pub(crate) fn peer_status(peer: &PeerSnapshot, network: &Label) -> PeerStatus {
+pub(crate) fn peer_status(peer: &PeerSnapshot, network: &NetworkView) -> PeerStatus {
+    let is_blocked = network.snapshot.blocked.contains(&peer.node);
     let heard = peer.session.as_ref().and_then(|session| session.last_received);
     PeerStatus {
         name: peer.label.to_string(),
-        fqdn: fqdn(&peer.label, network),
+        fqdn: fqdn(&peer.label, &network.label),
         address: peer.address.to_string(),
         node_id: peer.node.to_string(),
         rights: rights(peer.rights),
         groups: peer.groups.clone(),
         online: peer.is_neighbour || heard.is_some_and(|heard| heard < ONLINE_FOR),
-        path: path_status(peer),
+        control: peer.is_neighbour,
+        path: path_status(peer, is_blocked),
         session: peer.session.as_ref().map(session_status),
         rx_bytes: peer.received_bytes,
         tx_bytes: peer.sent_bytes,
@@ -79,7 +81,7 @@ pub(crate) fn peer_status(peer: &PeerSnapshot, network: &Label) -> PeerStatus {
     }
 }
 
-fn path_status(peer: &PeerSnapshot) -> PathStatus {
+fn path_status(peer: &PeerSnapshot, is_blocked: bool) -> PathStatus {
     match (peer.endpoint, &peer.session) {
         (Some(endpoint), Some(_)) => PathStatus {
             kind: PathKind::Direct,
@@ -88,7 +90,10 @@ fn path_status(peer: &PeerSnapshot) -> PathStatus {
             rtt_ms: peer.rtt.map(|rtt| rtt.as_secs_f64() * 1000.0),
             why: None,
         },
-        _ => PathStatus { kind: PathKind::None, endpoint: None, relay: None, rtt_ms: None, why: Some(why_none(peer)) },
+        _ => {
+            let why = if is_blocked { "blocked on this machine".into() } else { why_none(peer) };
+            PathStatus { kind: PathKind::None, endpoint: None, relay: None, rtt_ms: None, why: Some(why) }
+        }
     }
 }
 
@@ -150,6 +155,11 @@ fn attention(view: &View, names: &NamesView) -> Vec<Attention> {
     for network in &view.networks {
         if network.interface.is_none() {
             items.push(item(format!("{} has no network interface", network.label), "holloway doctor"));
+        }
+        if !network.snapshot.is_member {
+            let what = format!("this machine is no longer a member of {}", network.label);
+            items.push(item(what, &format!("holloway leave {}", network.label)));
+            continue;
         }
         if network.snapshot.neighbours.is_empty() && !network.snapshot.peers.is_empty() {
             items.push(item(format!("no control connection to any member of {}", network.label), "holloway doctor"));

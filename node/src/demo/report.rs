@@ -78,8 +78,9 @@ impl Report {
 
     /// How a story ends in which a step did not hold.
     pub(super) fn verdict(&self, error: &anyhow::Error, stop: &Stop) -> Failure {
+        // Nobody reads why, but a script must not take an unfinished story for one that held.
         if self.closed {
-            return Failure::Closed;
+            return Failure::Told(ErrorCode::Internal.exit_code());
         }
         if stop.is_asked() {
             self.output.note("stopped; everything was taken down");

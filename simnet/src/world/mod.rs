@@ -72,7 +72,7 @@ const CAPTURED_MAX: usize = 256;
 const REPORT_EVERY: Duration = Duration::from_millis(100);
 
 /// Lines of history that a violation shows.
-const HISTORY_MAX: usize = 400;
+const HISTORY_MAX: usize = 200_000;
 
 /// Names a machine of a world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -417,7 +417,7 @@ impl World {
                     run.welcome.insert(node);
                 }
             }
-            Event::MemberLeft { node } => {
+            Event::MemberLeft { node, .. } => {
                 if let Some(run) = self.machines[machine.0].run.as_mut() {
                     run.welcome.remove(&node);
                 }

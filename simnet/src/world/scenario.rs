@@ -40,6 +40,8 @@ pub struct Report {
     pub simulated: Duration,
     /// Datagrams sent.
     pub datagrams: u64,
+    /// First handshake messages among them.
+    pub handshakes: u64,
     /// Inner packets delivered.
     pub delivered: u64,
     /// A hash over everything that was sent and delivered: equal for equal runs.
@@ -165,6 +167,7 @@ impl World {
             seed: self.seed,
             simulated: Duration::from_nanos(self.now.as_nanos()),
             datagrams: self.trace.datagrams,
+            handshakes: self.trace.handshakes,
             delivered: self.model.delivered,
             trace: self.trace.hash(),
         }

@@ -1,4 +1,4 @@
-use holloway_wire::Instant;
+use holloway_wire::{Datagram, Instant};
 
 use super::MachineId;
 
@@ -10,15 +10,17 @@ const PRIME: u64 = 0x0000_0100_0000_01b3;
 pub(crate) struct Trace {
     hash: u64,
     pub(crate) datagrams: u64,
+    pub(crate) handshakes: u64,
 }
 
 impl Trace {
     pub(crate) const fn new() -> Self {
-        Self { hash: OFFSET, datagrams: 0 }
+        Self { hash: OFFSET, datagrams: 0, handshakes: 0 }
     }
 
     pub(crate) fn datagram(&mut self, at: Instant, from: MachineId, datagram: &[u8]) {
         self.datagrams += 1;
+        self.handshakes += u64::from(matches!(Datagram::decode(datagram), Ok(Datagram::Initiation(_))));
         self.number(at.as_nanos());
         self.number(from.0 as u64);
         self.bytes(datagram);

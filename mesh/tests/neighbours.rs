@@ -1,0 +1,171 @@
+//! Control connections: who is let in, and how holdings become equal.
+
+mod harness;
+
+use harness::*;
+use holloway_mesh::*;
+use holloway_wire::*;
+
+#[test]
+fn members_admit_each_other_and_learn_everyone() {
+    let mut net = Net::found(601);
+    for name in ["bob", "carol", "dave"] {
+        let side = net.join(name);
+        net.connect(side, 0);
+        net.pass(seconds(2));
+    }
+    let late = net.join("erin");
+    net.connect(late, 0);
+    net.pass(seconds(3));
+    for side in 0..5 {
+        for other in 0..5 {
+            assert!(net.is_member(side, &net.sides[other].id), "{side} knows {other}");
+        }
+    }
+    assert_eq!(net.peer(late, 1).candidates.len(), 1, "and where they are");
+}
+
+#[test]
+fn strangers_are_not_admitted() {
+    let mut net = Net::found(602);
+    let elsewhere = Net::found(603);
+    let stranger = Subject::new(1);
+    let membership = elsewhere.membership(&elsewhere.root, &stranger, "stranger", Rights::NONE);
+    let foreign = elsewhere.certify(&elsewhere.root, &stranger, membership);
+    let side = net.add(stranger.identity(elsewhere.network, vec![foreign]), Stored::default());
+    net.connect(side, 0);
+    assert!(net.sides[0].node.snapshot(net.now_at(0)).neighbours.is_empty());
+    assert!(!net.are_connected(0, side), "the stranger gives up");
+}
+
+#[test]
+fn a_hello_with_another_s_certificate_is_refused() {
+    let mut net = Net::found(604);
+    let bob = net.join("bob");
+    let chain = net.sides[bob].node.certificate_chain(None).expect("a chain");
+    let hello = Hello { version: PROTOCOL_VERSION, software: "x".into(), time: net.now_at(0).unix, chain };
+    let token = ResponseToken(1);
+    let thief = Subject::new(1).id();
+    let event = ControlEvent::Request { token, node: thief, channel: Channel::Hello, body: hello.encode() };
+    net.act(0, |node, now| node.handle_control(event, now));
+    net.run_control();
+    let reply = HelloReply::decode(&net.sides[0].responses[&token]).expect("a reply");
+    assert!(matches!(reply, HelloReply::Refused { reason } if reason.contains("another key")));
+}
+
+#[test]
+fn a_hello_names_the_skew_that_it_is_refused_for() {
+    for (error, is_good) in [(59, true), (-59, true), (61, false), (-61, false)] {
+        let mut net = Net::found(605);
+        net.pass(seconds(100));
+        let bob = net.join("bob");
+        net.sides[bob].clock_error = error;
+        net.connect(bob, 0);
+        assert_eq!(net.are_connected(0, bob), is_good, "{error}");
+        let told = net.sides[0].events.iter().any(|event| {
+            matches!(event, Event::Security { kind: SecurityKind::ClockSkew, detail, .. } if detail.contains("61"))
+        });
+        assert_eq!(told, !is_good, "{error}");
+    }
+}
+
+#[test]
+fn a_late_joiner_catches_up_with_a_large_network_in_seconds() {
+    let mut net = Net::found(606);
+    let members = 1500;
+    for number in 0..members {
+        let subject = Subject::new(10_000 + number);
+        let membership = net.membership(&net.root, &subject, &format!("m{number}"), Rights::NONE);
+        let certificate = net.certify(&net.root, &subject, membership);
+        let source = net.sides[0].id;
+        net.gossip(source, 0, Publication::Certificate(certificate).encode());
+    }
+    net.run_control();
+    let late = net.join("late");
+    net.connect(late, 0);
+    net.pass(seconds(20));
+    let known = net.sides[late].node.snapshot(net.now_at(late)).peers.len();
+    assert_eq!(known, usize::try_from(members).expect("small") + 1);
+}
+
+#[test]
+fn a_member_that_was_away_catches_up() {
+    let mut net = Net::found(607);
+    let bob = net.join("bob");
+    net.connect(bob, 0);
+    net.pass(seconds(1));
+    net.disconnect(bob, 0);
+    let carol = net.join("carol");
+    let revocation = net.revocation(&net.root, &Subject::new(3).id(), vec![]);
+    net.tell(0, &revocation);
+    net.pass(seconds(100));
+    assert!(!net.is_member(bob, &net.sides[carol].id));
+    net.connect(bob, 0);
+    net.pass(seconds(2));
+    assert!(net.is_member(bob, &net.sides[carol].id));
+    assert_eq!(net.sides[bob].node.snapshot(net.now_at(bob)).revocations, 1);
+}
+
+#[test]
+fn garbage_on_every_channel_is_survived_and_counted() {
+    let mut net = Net::found(608);
+    let bob = net.join("bob");
+    net.connect(bob, 0);
+    let id = net.sides[bob].id;
+    let mut token = 1_000_000;
+    for channel in [Channel::Hello, Channel::Redeem, Channel::Sync, Channel::Member] {
+        for body in [vec![], vec![0xff; 100], vec![0x81; 10_000], vec![0xa1, 0, 1]] {
+            token += 1;
+            let event = ControlEvent::Request { token: ResponseToken(token), node: id, channel, body };
+            net.act(0, |node, now| node.handle_control(event, now));
+        }
+    }
+    for request in 0..50 {
+        let event = ControlEvent::Response { id: RequestId(request), body: Some(vec![0xff; 50]) };
+        net.act(0, |node, now| node.handle_control(event, now));
+    }
+    net.gossip(id, 0, vec![0xff; 100]);
+    net.run();
+    assert_eq!(net.sides[0].verdicts.last(), Some(&Verdict::Reject));
+    assert!(net.dropped(0, DropReason::ControlMessage) >= 5);
+    assert!(net.are_connected(0, bob));
+}
+
+#[test]
+fn unplaceable_gossip_does_not_make_us_ask_without_end() {
+    let mut net = Net::found(609);
+    let bob = net.join("bob");
+    net.connect(bob, 0);
+    net.pass(seconds(5));
+    let (a, b) = (Subject::new(1), Subject::new(2));
+    let orphan = net.certify(&a.key, &b, net.membership(&a.key, &b, "orphan", Rights::NONE));
+    let (source, mut asked) = (net.sides[bob].id, 0);
+    for _ in 0..1000 {
+        net.gossip(source, 0, Publication::Certificate(orphan.clone()).encode());
+        net.act(0, Node::handle_timeout);
+        asked += net.drain_requests(0);
+    }
+    assert!(asked <= 2, "{asked}");
+}
+
+#[test]
+fn dials_come_ever_more_slowly() {
+    let mut net = Net::found(610);
+    let address = ControlAddr::Tcp("198.51.100.1:1".parse().expect("an address"));
+    let target = Subject::new(1).id();
+    let event = ControlEvent::Discovered { node: target, addresses: vec![address] };
+    net.act(0, |node, now| node.handle_control(event, now));
+    let (mut dialled, mut last) = (Vec::new(), 0);
+    for _ in 0..1200 {
+        net.pass(std::time::Duration::from_millis(100));
+        net.act(0, Node::handle_timeout);
+        let dials = std::mem::take(&mut net.sides[0].dials);
+        if dials.contains(&target) {
+            dialled.push((net.monotonic - last) / 100_000_000);
+            last = net.monotonic;
+            net.act(0, |node, now| node.handle_control(ControlEvent::DialFailed { node: target }, now));
+        }
+    }
+    assert!((5..=9).contains(&dialled.len()), "{dialled:?}");
+    assert!(dialled[2..].windows(2).all(|pair| pair[1] + 6 >= pair[0]), "{dialled:?}");
+}

@@ -1,0 +1,287 @@
+//! A revoked key is out, at once and for ever; a block is nobody else's business.
+
+mod harness;
+
+use harness::*;
+use holloway_mesh::*;
+use holloway_wire::*;
+
+/// A founder and two members, everyone with everyone else's announcement.
+fn three(seed: u64) -> Net {
+    let mut net = Net::found(seed);
+    net.join_by(0, "bob", Rights::ISSUE);
+    net.join("carol");
+    for (a, b) in [(0, 1), (0, 2), (1, 2)] {
+        net.connect(a, b);
+    }
+    net.pass(seconds(3));
+    for (a, b) in [(0, 1), (0, 2), (1, 2)] {
+        net.disconnect(a, b);
+    }
+    // Sessions of that time lapse.
+    net.pass(seconds(400));
+    for side in 0..3 {
+        net.sides[side].events.clear();
+        net.take(side);
+    }
+    assert_eq!((net.installed(0), net.installed(1), net.installed(2)), (0, 0, 0));
+    net
+}
+
+fn talk(net: &mut Net, a: usize, b: usize) -> usize {
+    net.send(a, b, b"talk");
+    net.send(b, a, b"talk");
+    net.pass(seconds(3));
+    net.take(a).len() + net.take(b).len()
+}
+
+#[test]
+fn revocation_ends_a_live_session() {
+    let mut net = three(401);
+    assert_eq!(talk(&mut net, 0, 1), 2);
+    assert!(net.installed(0) > 0);
+    let reply = net.command(0, Command::Revoke { member: "bob".into() });
+    assert!(matches!(reply, Ok(Reply::Member { .. })));
+    assert!(!net.is_member(0, &net.sides[1].id));
+    assert_eq!(net.route(0, 1), None);
+    net.send(1, 0, b"still me");
+    net.pass(seconds(3));
+    assert!(net.take(0).is_empty());
+    assert!(net.dropped(0, DropReason::Revoked) + net.dropped(0, DropReason::UnknownSession) > 0);
+    assert!(
+        net.sides[0].written.iter().any(|write| matches!(write, Write::Publication(slot, _)
+        if slot.kind == PublicationKind::Revocation)),
+        "it is durable"
+    );
+}
+
+#[test]
+fn a_revocation_mid_handshake_leaves_no_keys() {
+    let mut net = Net::pair(402);
+    let revocation = |net: &Net, side: usize| net.revocation(&net.root, &net.sides[side].id, vec![]);
+    net.send(0, 1, b"hello");
+    let initiation = net.flights.pop_front().expect("message 1");
+    net.flights.clear();
+    net.deliver(initiation);
+    let response = net.flights.pop_front().expect("message 2");
+    let of_bob = revocation(&net, 1);
+    net.tell(0, &of_bob);
+    net.flights.clear();
+    net.deliver(response);
+    assert!(net.flights.is_empty(), "no transport key is used");
+    assert_eq!(net.dropped(0, DropReason::Unsolicited), 1);
+
+    let mut net = Net::pair(403);
+    net.send(0, 1, b"hello");
+    let mut record = None;
+    net.run_lossy(|flight| {
+        if flight.is(TRANSPORT) && record.is_none() {
+            record = Some(flight.clone());
+        }
+        !flight.is(TRANSPORT)
+    });
+    let of_alice = revocation(&net, 0);
+    net.tell(1, &of_alice);
+    net.flights.clear();
+    net.deliver(record.expect("the first record"));
+    assert!(net.flights.is_empty() && net.take(1).is_empty());
+    assert_eq!(net.dropped(1, DropReason::UnknownSession), 1);
+}
+
+#[test]
+fn a_revocation_that_comes_before_the_certificate_still_wins() {
+    let mut net = Net::found(404);
+    let (issuer, member) = (Subject::new(1), Subject::new(2));
+    let own = net.certify(&net.root, &issuer, net.membership(&net.root, &issuer, "issuing", Rights::ISSUE));
+    let certificate = net.certify(&issuer.key, &member, net.membership(&issuer.key, &member, "gone", Rights::NONE));
+    // Only the member's chain tells that its issuer may revoke it.
+    let by_issuer = net.revocation(&issuer.key, &member.id(), vec![]);
+    assert_eq!(net.tell(0, &by_issuer), Verdict::Ignore, "nobody can tell yet");
+    net.tell(0, &Publication::Certificate(own));
+    net.tell(0, &Publication::Certificate(certificate));
+    assert!(!net.is_member(0, &member.id()), "not for a moment");
+    assert!(
+        net.sides[0]
+            .events
+            .iter()
+            .all(|event| { !matches!(event, Event::MemberJoined { node, .. } if *node == member.id()) })
+    );
+    assert_eq!(net.sides[0].node.snapshot(net.now_at(0)).revocations, 1);
+}
+
+#[test]
+fn a_revoked_issuer_takes_with_it_what_it_issued_except_what_is_kept() {
+    for order in 0..2 {
+        let mut net = Net::found(405);
+        let (issuer, kept, fallen) = (Subject::new(1), Subject::new(2), Subject::new(3));
+        let own = net.certify(&net.root, &issuer, net.membership(&net.root, &issuer, "issuing", Rights::ISSUE));
+        let keep = net.certify(&issuer.key, &kept, net.membership(&issuer.key, &kept, "kept", Rights::NONE));
+        let fall = net.certify(&issuer.key, &fallen, net.membership(&issuer.key, &fallen, "fallen", Rights::NONE));
+        let revocation = net.revocation(&net.root, &issuer.id(), vec![keep.hash()]);
+        let mut all: Vec<Publication> = [own, keep, fall].into_iter().map(Publication::Certificate).collect();
+        all.insert(if order == 0 { 0 } else { 3 }, revocation);
+        for publication in &all {
+            net.tell(0, publication);
+        }
+        assert!(!net.is_member(0, &issuer.id()) && !net.is_member(0, &fallen.id()), "order {order}");
+        assert!(net.is_member(0, &kept.id()), "order {order}");
+    }
+}
+
+#[test]
+fn only_who_may_revoke_is_heard() {
+    let mut net = three(406);
+    let stranger = Subject::new(9);
+    let carol = net.sides[2].id;
+    let by_stranger = net.revocation(&stranger.key, &carol, vec![]);
+    assert_eq!(net.tell(0, &by_stranger), Verdict::Ignore);
+    assert!(matches!(net.command(2, Command::Revoke { member: "bob".into() }), Err(CommandError::NotAllowed(_))));
+    assert!(matches!(net.command(0, Command::Revoke { member: "alice".into() }), Err(CommandError::Oneself)));
+    assert!(matches!(net.command(0, Command::Revoke { member: "nobody".into() }), Err(CommandError::UnknownMember(_))));
+    assert!(net.is_member(0, &carol) && net.is_member(2, &net.sides[1].id));
+}
+
+#[test]
+fn who_revokes_an_issuer_above_itself_stays_a_member() {
+    let mut net = Net::found(407);
+    let bob = net.join_by(0, "bob", Rights::ALL);
+    let dave = net.join_by(bob, "dave", Rights::ALL);
+    net.connect(bob, dave);
+    net.run_control();
+    assert!(net.command(dave, Command::Revoke { member: "bob".into() }).is_ok());
+    assert!(!net.is_member(dave, &net.sides[bob].id));
+    assert!(net.sides[dave].events.iter().all(|event| !matches!(event, Event::Expelled)));
+}
+
+#[test]
+fn the_revoked_one_is_told_that_it_is_out() {
+    let mut net = Net::found(408);
+    let bob = net.join("bob");
+    let revocation = net.revocation(&net.root, &net.sides[bob].id, vec![]);
+    net.tell(bob, &revocation);
+    assert!(net.sides[bob].events.iter().any(|event| matches!(event, Event::Expelled)));
+}
+
+#[test]
+fn revocations_are_exchanged_before_data_flows() {
+    let mut net = three(409);
+    let gone = Subject::new(5);
+    for number in 0..30 {
+        let revocation = net.revocation(&net.root, &Subject::new(100 + number).id(), vec![]);
+        net.tell(1, &revocation);
+    }
+    let of_gone = net.revocation(&net.root, &gone.id(), vec![]);
+    net.tell(2, &of_gone);
+    assert_eq!(talk(&mut net, 1, 2), 2, "data flows afterwards");
+    for side in [1, 2] {
+        assert_eq!(net.sides[side].node.snapshot(net.now_at(side)).revocations, 31);
+    }
+    assert!(!net.peer(1, 2).session.expect("a session").is_held);
+    net.assert_agree(1, 2);
+}
+
+#[test]
+fn no_data_passes_a_session_that_waits() {
+    let mut net = three(410);
+    let revocation = net.revocation(&net.root, &Subject::new(5).id(), vec![]);
+    net.tell(1, &revocation);
+    net.send(1, 2, b"too early");
+    let mut controls_lost = 0;
+    // Nothing but the handshake and keepalives gets through.
+    net.pass_lossy(seconds(2), |flight| {
+        let is_short = flight.datagram.len() <= 32;
+        controls_lost += u32::from(flight.is(TRANSPORT) && !is_short);
+        !flight.is(TRANSPORT) || is_short
+    });
+    assert!(controls_lost > 2, "it is asked for again and again");
+    assert!(net.take(2).is_empty());
+    assert!(net.peer(1, 2).session.expect("a session").is_held);
+    net.pass(seconds(2));
+    assert_eq!(net.take(2), [b"too early".to_vec()]);
+}
+
+#[test]
+fn lost_records_of_the_exchange_are_made_up_for() {
+    let mut net = three(411);
+    for number in 0..40 {
+        let revocation = net.revocation(&net.root, &Subject::new(100 + number).id(), vec![]);
+        net.tell(1, &revocation);
+    }
+    net.send(1, 2, b"through the storm");
+    net.send(2, 1, b"through the storm");
+    let mut number = 0_u32;
+    net.pass_lossy(seconds(12), |_| {
+        number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (number >> 16) % 100 >= 30
+    });
+    assert_eq!(net.sides[2].node.snapshot(net.now_at(2)).revocations, 40);
+    assert!(!net.peer(1, 2).session.expect("a session").is_held);
+    assert!(!net.peer(2, 1).session.expect("a session").is_held);
+}
+
+#[test]
+fn a_revocation_that_one_side_refuses_holds_nothing_up_for_ever() {
+    let mut net = three(412);
+    let (admin, victim) = (Subject::new(6), Subject::new(7));
+    // Bob knows the admin, carol does not: she cannot tell whether its revocation holds.
+    let own = net.certify(&net.root, &admin, net.membership(&net.root, &admin, "admin", Rights::ADMIN));
+    net.tell(1, &Publication::Certificate(own));
+    let revocation = net.revocation(&admin.key, &victim.id(), vec![]);
+    assert_eq!(net.tell(1, &revocation), Verdict::Accept);
+    assert_eq!(talk(&mut net, 1, 2), 2);
+    assert_eq!(net.sides[2].node.snapshot(net.now_at(2)).revocations, 0);
+}
+
+#[test]
+fn rotation_goes_on_while_revocations_differ() {
+    let settings = Settings { rotate_after_packets: 100, ..Settings::default() };
+    let mut net = Net::connected_pair(413, settings);
+    let gone = net.revocation(&net.root, &Subject::new(5).id(), vec![]);
+    net.tell(1, &gone);
+    for number in 0..1000_u32 {
+        net.send(0, 1, &number.to_le_bytes());
+        net.run();
+    }
+    net.pass(seconds(2));
+    assert_eq!(net.take(1).len(), 1000);
+    assert!(net.peer(0, 1).rotations > 5);
+}
+
+#[test]
+fn a_block_is_local_and_can_be_lifted() {
+    let mut net = three(414);
+    assert_eq!(talk(&mut net, 0, 1), 2);
+    assert!(net.command(0, Command::Block { member: "bob".into() }).is_ok());
+    assert_eq!(net.sides[0].node.snapshot(net.now_at(0)).blocked, [net.sides[1].id]);
+    net.send(1, 0, b"hello?");
+    net.pass(seconds(200));
+    net.send(1, 0, b"hello?");
+    net.pass(seconds(3));
+    assert!(net.take(0).is_empty());
+    assert!(net.dropped(0, DropReason::Blocked) > 0);
+    assert_eq!(talk(&mut net, 1, 2), 2, "others are not concerned");
+    assert!(net.command(0, Command::Unblock { member: "bob".into() }).is_ok());
+    net.pass(seconds(60));
+    net.take(0);
+    net.take(1);
+    net.send(1, 0, b"back");
+    net.pass(seconds(3));
+    assert!(net.take(0).contains(&b"back".to_vec()));
+    assert!(net.sides[0].written.contains(&Write::Block(net.sides[1].id)));
+    assert!(net.sides[0].written.contains(&Write::Unblock(net.sides[1].id)));
+}
+
+#[test]
+fn a_revoked_member_is_never_resurrected_by_old_gossip() {
+    let mut net = three(415);
+    let bob = net.sides[1].node.certificate_chain(None).expect("a chain");
+    net.command(0, Command::Revoke { member: "bob".into() }).map(drop).expect("revoked");
+    for certificate in bob {
+        net.tell(0, &Publication::Certificate(certificate));
+    }
+    assert!(!net.is_member(0, &net.sides[1].id));
+    net.connect(0, 1);
+    assert!(
+        !net.are_connected(0, 1) || !net.sides[0].node.snapshot(net.now_at(0)).neighbours.contains(&net.sides[1].id)
+    );
+}

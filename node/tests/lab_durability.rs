@@ -1,0 +1,172 @@
+//! What was acknowledged is there after a crash; what was not is there wholly or not at all.
+//!
+//! Needs root and the programs `ip` and `nft`. `HOLLOWAY_PROVE_SCALE` multiplies the number of crashes, up to a hundred.
+#![allow(clippy::unwrap_used, reason = "the functions below the tests are test code too")]
+
+mod stage;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use holloway_simnet::lab::Lab;
+use serde_json::Value;
+use stage::{DEADLINE, Machine, founder, scale};
+
+/// Crashes of a quick run, and of a full proof.
+const CRASHES: u32 = 10;
+const CRASHES_MAX: u32 = 100;
+
+/// The crash comes within this time: a few commands long.
+const LIFE_MAX_MS: u64 = 400;
+
+/// Where the moments of the crashes come from; the same in every run.
+const SEED: u64 = 20_261_120;
+
+/// What clients were told in one life of the daemon.
+#[derive(Default)]
+struct Told {
+    invites: Vec<String>,
+    joined: Vec<String>,
+    /// Joins without an answer: name, invite's word, number of the state directory.
+    unsettled: Vec<(String, String)>,
+}
+
+#[test]
+fn a_daemon_killed_while_it_issues_and_redeems_keeps_what_it_acknowledged() {
+    let crashes = (CRASHES * scale()).min(CRASHES_MAX);
+    let lab = Lab::new("durability").unwrap();
+    let mut alice = founder(&lab, &lab.public_host("alice").unwrap(), "");
+    let guests = lab.public_host("guests").unwrap();
+    let guest = |name: &str| Machine::with_state(&guests, &lab.directory().join(format!("guest-{name}")));
+    let mut random = SEED;
+    let mut invites = BTreeSet::new();
+    let mut members = BTreeSet::new();
+    let mut ready = Vec::new();
+    let mut completed_late = 0;
+    println!("{crashes} crashes, seed {SEED}");
+    for life in 0..crashes {
+        let stock = alice.invite(&["--name", &format!("m{life}")]);
+        let told = one_life(&mut alice, &guest, life, stock, next(&mut random) % LIFE_MAX_MS);
+        invites.extend(told.invites);
+        members.extend(told.joined);
+        let start = Instant::now();
+        alice.start();
+        ready.push(start.elapsed());
+        check(&alice, &invites, &members);
+        for (name, token) in told.unsettled {
+            // The same keys ask again: they are a member now, whatever became of the first answer.
+            guest(&name).ask(&["join", &token]);
+            members.insert(name);
+            completed_late += 1;
+        }
+    }
+    check(&alice, &invites, &members);
+    let slowest = ready.iter().max().unwrap();
+    println!(
+        "{} invites and {} members acknowledged, {completed_late} joins completed after a crash, slowest start {slowest:?}",
+        invites.len(),
+        members.len(),
+    );
+    assert!(invites.len() > crashes as usize / 2, "the crashes leave time to acknowledge something");
+}
+
+/// Issues and redeems until the daemon is killed, `life_ms` later.
+fn one_life(alice: &mut Machine, guest: &(impl Fn(&str) -> Machine + Sync), life: u32, stock: String, ms: u64) -> Told {
+    let over = AtomicBool::new(false);
+    let told = thread::scope(|scope| {
+        let issuing = scope.spawn(|| issue(alice, life, &over));
+        let redeeming = scope.spawn(|| {
+            let name = format!("m{life}");
+            let output = guest(&name).run(&["join", &stock, "--json"]);
+            (name, output.status.success())
+        });
+        thread::park_timeout(Duration::from_millis(ms));
+        holloway_simnet::lab::signal(alice.daemon.process().unwrap().pid(), 9).unwrap();
+        over.store(true, Ordering::Relaxed);
+        let mut told = Told { invites: issuing.join().unwrap(), ..Told::default() };
+        match redeeming.join().unwrap() {
+            (name, true) => told.joined.push(name),
+            (name, false) => told.unsettled.push((name, stock.clone())),
+        }
+        told
+    });
+    alice.daemon.kill9().unwrap();
+    told
+}
+
+fn issue(alice: &Machine, life: u32, over: &AtomicBool) -> Vec<String> {
+    let mut acknowledged = Vec::new();
+    for number in 0_u32.. {
+        if over.load(Ordering::Relaxed) {
+            break;
+        }
+        let name = format!("i{life}-{number}");
+        let output = alice.run(&["invite", "--name", &name, "--json"]);
+        if let Ok(invite) = serde_json::from_slice::<Value>(&output.stdout)
+            && output.status.success()
+        {
+            acknowledged.push(invite["id"].as_str().unwrap().to_owned());
+        }
+    }
+    acknowledged
+}
+
+/// What was acknowledged is there, and spent invites and members are the same thing.
+fn check(alice: &Machine, invites: &BTreeSet<String>, members: &BTreeSet<String>) {
+    let listed = alice.ask(&["invites"]);
+    let listed: BTreeMap<&str, &Value> = listed["invites"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|invite| (invite["id"].as_str().unwrap(), invite))
+        .collect();
+    for id in invites {
+        assert!(listed.contains_key(id.as_str()), "the acknowledged invite {id} is lost");
+    }
+    let present: BTreeSet<String> = alice.peer_names().into_iter().collect();
+    let lost: Vec<_> = members.difference(&present).collect();
+    assert!(lost.is_empty(), "acknowledged members are lost: {lost:?}");
+    let spent: BTreeSet<String> = listed
+        .values()
+        .filter(|invite| invite["state"] == "spent")
+        .map(|invite| invite["name"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(spent, present, "an invite is spent if and only if its member exists");
+}
+
+/// A step of splitmix64 (Steele, Lea, Flood 2014).
+fn next(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut mixed = *state;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+#[test]
+fn a_member_killed_while_it_joins_opens_its_store_and_joins_in_the_end() {
+    let crashes = (CRASHES * scale()).min(CRASHES_MAX);
+    let lab = Lab::new("joiner").unwrap();
+    let alice = founder(&lab, &lab.public_host("alice").unwrap(), "");
+    let host = lab.public_host("guests").unwrap();
+    let mut random = SEED;
+    for number in 0..crashes {
+        let name = format!("g{number}");
+        let guest = Machine::with_state(&host, &lab.directory().join(&name));
+        let token = alice.invite(&["--name", &name]);
+        let mut join = host.spawn("join", guest.command().args(["join", &token])).unwrap();
+        thread::park_timeout(Duration::from_millis(next(&mut random) % LIFE_MAX_MS));
+        join.kill().unwrap();
+        let output = guest.run(&["join", &token, "--json"]);
+        if !output.status.success() {
+            assert_eq!(stage::Refusal::of(&output).code, "already_member", "{name}");
+        }
+        alice.wait("the member", || alice.peer(&name));
+    }
+    let mut joined = alice.peer_names();
+    joined.sort();
+    assert_eq!(joined.len(), crashes as usize);
+    println!("{crashes} joins killed and done again; deadline {DEADLINE:?}");
+}

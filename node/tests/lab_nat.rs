@@ -1,0 +1,78 @@
+//! Direct paths through NAT boxes, reached by the usual flow: invite, join, traffic.
+//!
+//! Needs root and the programs `ip` and `nft`.
+#![allow(clippy::unwrap_used, reason = "the functions below the tests are test code too")]
+
+mod stage;
+
+use std::time::Instant;
+
+use holloway_simnet::lab::{Lab, Nat, NatKind};
+use stage::{DATA_PORT, Machine, founder, member};
+
+/// A public founder, bob and carol behind two boxes; the path between them, seen from both sides.
+fn behind(hint: &str, bobs: NatKind, carols: NatKind) -> (Lab, [Machine; 3], [Nat; 2]) {
+    let lab = Lab::new(hint).unwrap();
+    let alice = founder(&lab, &lab.public_host("alice").unwrap(), "");
+    let boxes = [lab.nat(bobs, "nat-bob").unwrap(), lab.nat(carols, "nat-carol").unwrap()];
+    let bob = member(&lab, &alice, &boxes[0].host("bob").unwrap(), "");
+    let carol = member(&lab, &alice, &boxes[1].host("carol").unwrap(), "");
+    (lab, [alice, bob, carol], boxes)
+}
+
+fn endpoint(machine: &Machine, peer: &str) -> String {
+    let peer = machine.peer(peer).unwrap();
+    assert_eq!(peer["path"]["kind"], "direct", "{peer:#}");
+    peer["path"]["endpoint"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn two_machines_behind_separate_home_routers_are_direct_both_ways() {
+    let (_lab, [alice, bob, carol], boxes) = behind("home", NatKind::Home, NatKind::Home);
+    let start = Instant::now();
+    carol.wait_ping("bob");
+    println!("home x home: first reply {:?} after carol's join", start.elapsed());
+    bob.wait_ping("carol");
+    assert_eq!(endpoint(&carol, "bob"), format!("{}:{DATA_PORT}", boxes[0].public_ipv4()));
+    assert_eq!(endpoint(&bob, "carol"), format!("{}:{DATA_PORT}", boxes[1].public_ipv4()));
+    assert!(carol.reaches(bob.address()) && bob.reaches(carol.address()));
+    bob.wait_ping("alice");
+    assert_eq!(endpoint(&bob, "alice"), format!("{}:{DATA_PORT}", alice.host().ipv4()));
+    let observed = bob.network()["data"]["observed"].to_string();
+    assert!(observed.contains(&boxes[0].public_ipv4().to_string()), "bob knows how he looks from outside: {observed}");
+}
+
+#[test]
+fn a_full_cone_and_a_home_router_are_direct_both_ways() {
+    let (_lab, [_alice, bob, carol], boxes) = behind("cone", NatKind::FullCone, NatKind::Home);
+    bob.wait_ping("carol");
+    carol.wait_ping("bob");
+    assert_eq!(endpoint(&carol, "bob"), format!("{}:{DATA_PORT}", boxes[0].public_ipv4()));
+}
+
+#[test]
+fn a_public_machine_is_direct_for_one_behind_a_symmetric_router_and_another_router_says_why_not() {
+    let (_lab, [alice, bob, carol], _boxes) = behind("symmetric", NatKind::Symmetric, NatKind::Home);
+    bob.wait_ping("alice");
+    alice.wait_ping("bob");
+    carol.wait_ping("alice");
+    // Relays come later; until then there may be no path, and it is said so.
+    let answer = carol.ping("bob");
+    let path = carol.peer("bob").unwrap()["path"].clone();
+    println!("symmetric x home: {}, {path}", if answer.is_some() { "a reply" } else { "no reply" });
+    assert!(path["kind"] == "direct" || path["why"].as_str().is_some_and(|why| !why.is_empty()), "{path:#}");
+}
+
+#[test]
+fn two_machines_behind_the_same_router_are_direct_by_their_lan_addresses() {
+    let lab = Lab::new("hairpin").unwrap();
+    let alice = founder(&lab, &lab.public_host("alice").unwrap(), "");
+    let router = lab.nat(NatKind::Home, "router").unwrap();
+    let bob = member(&lab, &alice, &router.host("bob").unwrap(), "");
+    let carol = member(&lab, &alice, &router.host("carol").unwrap(), "");
+    carol.wait_ping("bob");
+    bob.wait_ping("carol");
+    assert_eq!(endpoint(&carol, "bob"), format!("{}:{DATA_PORT}", bob.host().ipv4()));
+    assert!(endpoint(&bob, "carol").starts_with(&carol.host().ipv4().to_string()));
+    bob.wait_ping("alice");
+}
