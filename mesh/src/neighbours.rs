@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use holloway_wire::{
-    ControlAddr, Digest, Domain, Hello, HelloReply, Instant, NodeId, Now, PROTOCOL_VERSION, Publication, PublicationId,
+    ControlAddr, Digest, Domain, ENDPOINTS_MAX, Hello, HelloReply, Instant, NodeId, Now, PROTOCOL_VERSION, Publication, PublicationId,
     PunchCall, SYNC_IDS_MAX, Signed, SyncReply, SyncRequest, is_dialable, is_supported_version,
 };
 
@@ -404,7 +404,7 @@ impl Neighbours {
             return;
         }
         let hints = self.hints.entry(node).or_default();
-        hints.extend(addresses.iter().take(holloway_wire::ENDPOINTS_MAX));
+        hints.extend(addresses.iter().take(ENDPOINTS_MAX));
         self.dial_by(now);
     }
 
@@ -479,11 +479,16 @@ impl Neighbours {
 
     /// Who may be dialled, and where; hints first.
     fn dialable(&self, context: &Context<'_>) -> Vec<(NodeId, Vec<ControlAddr>)> {
-        let hinted = self.hints.iter().map(|(node, hints)| (*node, hints.iter().copied().collect()));
+        let announced_by = |node: &NodeId| -> Vec<ControlAddr> {
+            let control = context.roster.endpoints(node).map_or(&[][..], |announcement| &announcement.control);
+            control.iter().filter(|address| is_dialable(address.socket_addr())).copied().collect()
+        };
+        let hinted = self.hints.iter().map(|(node, hints)| {
+            let newer = announced_by(node).into_iter().filter(|address| !hints.contains(address));
+            (*node, newer.chain(hints.iter().copied()).take(ENDPOINTS_MAX).collect())
+        });
         let announced = context.roster.members().filter_map(|member| {
-            let announcement = context.roster.endpoints(&member.node)?;
-            let control = announcement.control.iter().filter(|address| is_dialable(address.socket_addr()));
-            let addresses: Vec<ControlAddr> = control.copied().collect();
+            let addresses = announced_by(&member.node);
             (!addresses.is_empty()).then_some((member.node, addresses))
         });
         let is_candidate = |node: &NodeId| {

@@ -487,3 +487,130 @@ fn the_same_seed_and_inputs_give_the_same_outputs() {
     assert!(first.len() > 100);
     assert!(first == second);
 }
+
+#[test]
+fn keys_that_are_never_confirmed_are_forgotten() {
+    for (wait, is_taken) in [(20, true), (31, false)] {
+        let mut net = Net::pair(27);
+        net.send(0, 1, b"hello");
+        let mut records = Vec::new();
+        net.run_lossy(|flight| {
+            records.extend(flight.is(TRANSPORT).then(|| flight.clone()));
+            !flight.is(TRANSPORT)
+        });
+        net.pass_lossy(seconds(wait), |_| false);
+        for record in records {
+            net.deliver(record);
+        }
+        assert_eq!(net.take(1).len(), usize::from(is_taken), "after {wait} s");
+        assert_eq!(net.dropped(1, DropReason::UnknownSession) > 0, !is_taken, "after {wait} s");
+    }
+}
+
+#[test]
+fn a_session_ends_with_its_last_record_and_the_next_begins() {
+    let mut net = Net::connected_pair(28, Settings::default());
+    let (sealer, _) = net.halves(0, 1);
+    let left = (1 << 25) - sealer.reserve(0).expect("a fresh session");
+    sealer.reserve(left).expect("up to the last");
+    assert_eq!(sealer.reserve(1), Err(Exhausted));
+    net.send(0, 1, b"after the last");
+    net.run();
+    assert_eq!(net.take(1), [b"after the last".to_vec()], "it waited for the next session");
+    assert_eq!(net.dropped(0, DropReason::Exhausted), 0);
+    net.assert_agree(0, 1);
+}
+
+#[test]
+fn a_handshake_goes_on_when_the_session_lapses_meanwhile() {
+    let settings = Settings { rotate_after: seconds(5), ..Settings::default() };
+    let mut net = Net::connected_pair(29, settings);
+    for _ in 0..64 {
+        net.send(0, 1, b"tick");
+        net.pass_lossy(seconds(1), |flight| flight.is(TRANSPORT));
+    }
+    net.take(1);
+    let mut attempts = 0;
+    for _ in 0..8 {
+        net.send(0, 1, b"tock");
+        net.pass_lossy(seconds(1), |flight| {
+            attempts += u32::from(flight.is(INITIATION));
+            flight.is(TRANSPORT)
+        });
+    }
+    assert!(!net.has_session(0, 1) && attempts > 0);
+    net.take(1);
+    net.pass(seconds(6));
+    assert!(!net.take(1).is_empty(), "what waited is delivered");
+    net.assert_agree(0, 1);
+}
+
+#[test]
+fn lanes_that_heard_a_peer_elsewhere_move_it_only_on_its_current_session() {
+    let settings = Settings { rotate_after_packets: 100, ..Settings::default() };
+    let mut net = Net::connected_pair(30, settings);
+    let old = net.route(0, 1).expect("a session").session;
+    for number in 0..150_u8 {
+        net.send(0, 1, &[number]);
+        net.run();
+    }
+    let current = net.route(0, 1).expect("a session").session;
+    assert_ne!(old, current);
+    let elsewhere = Endpoint::udp("198.51.100.1:7777".parse().expect("an address"));
+    let heard = |index| TrafficReport {
+        sessions: vec![SessionTraffic {
+            index,
+            sent_packets: 0,
+            sent_bytes: 0,
+            received_packets: 1,
+            received_bytes: 1,
+            newest_source: Some(elsewhere),
+        }],
+        drops: DropCounts::default(),
+    };
+    net.act(0, |node, now| node.handle_traffic(&heard(old), now));
+    assert_eq!(net.peer(0, 1).endpoint, Some(net.sides[1].endpoint));
+    net.act(0, |node, now| node.handle_traffic(&heard(current), now));
+    assert_eq!(net.peer(0, 1).endpoint, Some(elsewhere));
+}
+
+#[test]
+fn edge_keys_of_x25519_get_no_session_through_a_node() {
+    #[expect(clippy::disallowed_methods, reason = "public vectors lie in a folder beside the repository")]
+    let text = {
+        let beside = std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
+        let folder = std::env::var_os("HOLLOWAY_SHARED_DATA").map_or(beside, std::path::PathBuf::from);
+        std::fs::read_to_string(folder.join("x25519_edge_vectors.json"))
+    };
+    let Ok(text) = text else {
+        println!("skipped: the public X25519 vectors are not there");
+        return;
+    };
+    let document: serde_json::Value = serde_json::from_str(&text).expect("vectors are JSON");
+    let vectors = document["vectors"].as_array().expect("a list of vectors");
+    let hex = |value: &serde_json::Value| hex::decode(value.as_str().expect("a hex string")).expect("hex");
+    let weak: Vec<Vec<u8>> = vectors
+        .iter()
+        .filter(|vector| hex(&vector["shared"]) == [0; 32])
+        .map(|vector| hex(&vector["public"]))
+        .collect();
+    assert_eq!(weak.len(), 31);
+
+    let mut net = Net::pair(31);
+    net.send(0, 1, b"hello");
+    let initiation = net.flights.iter().find(|flight| flight.is(INITIATION)).expect("message 1").clone();
+    net.flights.clear();
+    let bob = *net.peer(0, 1).certificate.expect("a certificate").static_key();
+    let mac1_key = Digest::of(Domain::Mac1, &[bob.as_bytes()]).0;
+    for point in &weak {
+        let mut datagram = initiation.datagram.clone();
+        datagram[8..40].copy_from_slice(point);
+        set_mac1(&mut datagram, &mac1_key);
+        net.deliver(Flight { datagram, ..initiation.clone() });
+    }
+    assert_eq!(net.dropped(1, DropReason::Handshake), 31);
+    assert!(net.flights.is_empty() && !net.has_session(1, 0));
+    net.deliver(initiation);
+    net.run();
+    assert_eq!(net.take(1).len(), 1, "the true message is still taken");
+}

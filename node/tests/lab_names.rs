@@ -63,7 +63,7 @@ fn every_member_is_found_by_name_and_what_it_publishes_too() {
     let start = Instant::now();
     bob.ask(&["dns", "add", "wiki", "AAAA", &address]);
     bob.ask(&["dns", "add", "note", "TXT", "hello"]);
-    bob.ask(&["dns", "add", "www", "CNAME", "wiki"]);
+    bob.ask(&["dns", "add", "www", "CNAME", "wiki.bob.home.alt"]);
     for machine in [&alice, &carol] {
         machine.wait("wiki", || (short(machine, "wiki.bob.home.alt", "AAAA") == address).then_some(()));
         println!("{}: saw wiki {:?} after dns add", machine.host().name(), start.elapsed());

@@ -516,7 +516,7 @@ fn session_snapshot(peer: &crate::tunnel::Peer, now: Now) -> Option<SessionSnaps
     Some(SessionSnapshot {
         established: session.established_unix,
         age: now.monotonic.since(session.established),
-        last_received: peer.activity.received.map(|at| now.monotonic.since(at)),
+        last_received: peer.activity.heard.map(|at| now.monotonic.since(at)),
         suite: session.suite,
         is_held: peer.is_held(),
     })

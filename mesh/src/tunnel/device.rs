@@ -217,8 +217,15 @@ impl Device {
         }
         if direction.received {
             peer.activity.received = Some(now.monotonic);
+            peer.activity.heard = Some(now.monotonic);
         }
         self.handshake_if_wanted(node, rng, now);
+    }
+
+    fn note_heard(&mut self, node: &NodeId, now: Instant) {
+        if let Some(peer) = self.peers.get_mut(node) {
+            peer.activity.heard = Some(now);
+        }
     }
 
     /// The node to which a live index belongs.
@@ -343,12 +350,14 @@ impl Device {
         }
         let peer = self.peers.get(&node).ok_or(DropReason::UnknownSession)?;
         let is_held = peer.session(header.index).is_some_and(|session| session.hold != Hold::Free);
-        if is_held && kind == RecordKind::Ip && !content.is_empty() {
+        let has_content = kind == RecordKind::Ip && !content.is_empty();
+        if is_held && has_content {
             return Err(DropReason::RevocationsPending);
         }
         let is_newest = is_newest && self.is_current(&node, header.index);
         self.outputs.push_back(DeviceOutput::Received { node, from, kind, content, is_newest });
-        self.note_traffic(&node, Traffic { sent: false, received: true }, rng, now);
+        self.note_heard(&node, now.monotonic);
+        self.note_traffic(&node, Traffic { sent: false, received: has_content }, rng, now);
         Ok(())
     }
 

@@ -65,6 +65,8 @@ pub(crate) struct Cookie {
 pub(crate) struct Activity {
     pub(crate) sent: Option<Instant>,
     pub(crate) received: Option<Instant>,
+    /// Anything at all, a keepalive or probe say: it does not keep a session from lapsing.
+    pub(crate) heard: Option<Instant>,
 }
 
 impl Activity {
@@ -117,6 +119,7 @@ impl Attempts {
     /// next attempt waits. Returns the indices that are free now.
     pub(crate) fn leave_to_peer(&mut self, now: Instant) -> Vec<SessionIndex> {
         self.crossed = 0;
+        self.message.clear();
         self.next = self.next.max(now + RETRY_EVERY);
         self.answerable.drain(..).map(|attempt| attempt.index).collect()
     }

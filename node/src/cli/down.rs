@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use holloway_dashboard::api::{ApiError, ErrorCode};
-use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep};
 
 use super::context::Context;
@@ -20,8 +19,8 @@ pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
     let client = context.daemon()?;
     let down = client.down().await?;
     let deadline = Instant::now() + STOP_TIME_MAX;
-    // The socket is the last thing that a daemon gives up.
-    while UnixStream::connect(client.socket()).await.is_ok() {
+    // The socket's file is the last thing that a daemon removes.
+    while client.socket().exists() {
         if Instant::now() > deadline {
             let message = format!("the daemon still runs {} s after it was asked to stop", STOP_TIME_MAX.as_secs());
             let hint = format!("run: {}", context.command("doctor"));

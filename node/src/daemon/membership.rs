@@ -165,8 +165,12 @@ impl Membership {
                 .with_hint("holloway status")
         };
         let label: Label = label.parse().map_err(|_| unknown())?;
-        let key = self.ask(|reply| Call::Close(label.clone(), reply)).await??;
-        self.store.remove_network(key).await.map_err(|error| store_error(&error))?;
+        match self.ask(|reply| Call::Close(label.clone(), reply)).await? {
+            Ok(key) => self.store.remove_network(key).await.map_err(|error| store_error(&error))?,
+            // A join that never came to an end has left its keys.
+            Err(_) if keys::exist(&self.state_dir, &label) => {}
+            Err(error) => return Err(error),
+        }
         keys::remove(&self.state_dir, &label).map_err(|error| internal(&error))?;
         self.journal.note(Severity::Info, "left", &label, format!("left {label} and forgot its keys"), &[]);
         Ok(Left { schema: SchemaVersion, label: label.to_string() })

@@ -75,13 +75,13 @@ pub(crate) async fn run_foreground(options: DaemonOptions) -> anyhow::Result<()>
     let inputs = running.inputs.clone();
     tokio::spawn(async move {
         wait_for_signal().await;
+        if let Err(error) = crate::service::notify_stopping() {
+            tracing::warn!(%error, "the service manager could not be told");
+        }
         // The engine may have stopped meanwhile.
         let _ = inputs.send(Input::Call(Call::Stop)).await;
     });
     running.wait().await;
-    if let Err(error) = crate::service::notify_stopping() {
-        tracing::warn!(%error, "the service manager could not be told");
-    }
     // The socket may have been replaced; then it is not ours to remove.
     let _ = std::fs::remove_file(&socket.path);
     tracing::info!("stopped");

@@ -11,6 +11,7 @@ use std::net::Ipv6Addr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use holloway_simnet::lab::{Daemon, Host, Lab};
@@ -19,8 +20,8 @@ use serde_json::Value;
 /// Far longer than anything takes that is waited for, on a machine that others use too.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(45);
 
-/// The same numbers on every Linux.
-pub(crate) const SIGTERM: i32 = 15;
+/// The same number on every Linux.
+pub(crate) const SIGKILL: i32 = 9;
 
 /// The interface of the first network.
 pub(crate) const INTERFACE: &str = "hollow0";
@@ -36,6 +37,13 @@ pub(crate) fn program() -> &'static Path {
 /// How much larger than in a quick run a proof shall be.
 pub(crate) fn scale() -> u32 {
     std::env::var("HOLLOWAY_PROVE_SCALE").ok().and_then(|text| text.parse().ok()).unwrap_or(1)
+}
+
+/// Lets this much time pass, for what is to happen at a moment that nothing announces.
+pub(crate) fn let_pass(time: Duration) {
+    // A sender that says nothing: the wait ends by its deadline.
+    let (_silent, nothing) = mpsc::channel::<()>();
+    let _ = nothing.recv_timeout(time);
 }
 
 /// Makes a directory that only its owner enters, where there is none.

@@ -35,7 +35,10 @@ pub struct Link {
 #[derive(Debug)]
 struct State {
     segment: Segment,
+    /// The host's number, which its addresses end in.
     number: u8,
+    /// The number that it was plugged in with, which the segment's end of the cable is called after.
+    plug: u8,
     weather: Weather,
 }
 
@@ -57,7 +60,7 @@ impl Link {
     /// Plugs `namespace` into `segment` as `device`.
     pub(super) fn plug(namespace: Arc<Namespace>, device: &'static str, segment: &Segment) -> Result<Self> {
         let number = segment.take_number()?;
-        let state = State { segment: segment.clone(), number, weather: FAIR };
+        let state = State { segment: segment.clone(), number, plug: number, weather: FAIR };
         state.connect(&namespace, device)?;
         Ok(Self { namespace, device, state: Mutex::new(state) })
     }
@@ -120,7 +123,7 @@ impl Link {
         let mut state = self.state();
         let number = segment.take_number()?;
         self.namespace.ip(&format!("link delete {}\n", self.device))?;
-        *state = State { segment: segment.clone(), number, weather: FAIR };
+        *state = State { segment: segment.clone(), number, plug: number, weather: FAIR };
         state.connect(&self.namespace, self.device)
     }
 
@@ -189,7 +192,7 @@ impl Link {
 impl State {
     /// The segment's end of the cable.
     fn port(&self) -> String {
-        format!("port{}", self.number)
+        format!("port{}", self.plug)
     }
 
     fn connect(&self, namespace: &Namespace, device: &str) -> Result<()> {

@@ -111,7 +111,10 @@ impl World {
     }
 
     /// After a calm, all members that stand know the same.
-    pub(crate) fn check_agreement(&mut self) -> Result<(), Violation> {
+    ///
+    /// # Errors
+    /// The first [`Violation`].
+    pub fn check_agreement(&mut self) -> Result<(), Violation> {
         let snapshots = self.standing_snapshots();
         self.resolve_revocations(&snapshots);
         let snapshots = self.standing_snapshots();

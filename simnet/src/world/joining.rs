@@ -110,9 +110,16 @@ impl World {
         self.machines[issuer.0].promised.members.insert(id);
         self.model.joined(newcomer, Some((issuer, rights)));
         self.start(newcomer);
-        let hint =
-            ControlEvent::Discovered { node: self.id(issuer), addresses: vec![self.underlay.control(issuer)] };
-        self.machine_event(newcomer, hint);
+    }
+
+    /// The shell keeps the invite's bootstrap addresses and tells them at every start; they are names that follow the
+    /// issuer.
+    pub(crate) fn hint(&mut self, machine: MachineId) {
+        if let Some(issuer) = self.model.issuer(machine) {
+            let addresses = vec![self.underlay.control(issuer)];
+            let node = self.id(issuer);
+            self.machine_event(machine, ControlEvent::Discovered { node, addresses });
+        }
     }
 
     /// Only a revoked issuer may refuse what it promised.

@@ -37,7 +37,6 @@ use std::time::Duration;
 
 use holloway_mesh::{
     Command, CommandError, CommandId, ControlEvent, Event, Forwarding, LocalAddrs, Node, Output, RecordId, Reply,
-    Settings,
 };
 use holloway_wire::{Endpoint, IdentityKey, Instant, Label, NetworkId, NodeId, Now};
 use rand::rngs::StdRng;
@@ -51,6 +50,7 @@ use queue::Queue;
 use trace::Trace;
 use underlay::Underlay;
 
+pub use holloway_mesh::Settings;
 pub use scenario::{Report, Scenario};
 pub use transition::{Stop, Transition};
 pub use underlay::Weather;
@@ -71,8 +71,9 @@ const CAPTURED_MAX: usize = 256;
 /// How often lanes report.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
 
-/// Lines of history that a violation shows.
-const HISTORY_MAX: usize = 200_000;
+/// Lines of history that are remembered, and how many of them a violation shows.
+const HISTORY_MAX: usize = 100_000;
+const HISTORY_SHOWN: usize = 200;
 
 /// Names a machine of a world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,7 +100,7 @@ pub struct Violation {
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for line in &self.history {
+        for line in &self.history[self.history.len().saturating_sub(HISTORY_SHOWN)..] {
             writeln!(f, "{line}")?;
         }
         write!(f, "seed {} at {:.3} s: {}", self.seed, self.at.as_secs_f64(), self.what)
@@ -258,6 +259,7 @@ impl World {
         self.control_started(machine);
         self.drain(machine);
         self.network_changed(machine);
+        self.hint(machine);
         self.command(machine, Command::Invites, Asked::Ledger);
     }
 
@@ -708,9 +710,14 @@ impl World {
         }
     }
 
-    /// Whether nothing and nobody is behind: for tests of the world itself.
+    /// Inner packets delivered so far.
     #[must_use]
-    pub fn backlog(&self) -> usize {
-        self.queue.len()
+    pub const fn delivered_packets(&self) -> u64 {
+        self.model.delivered
+    }
+
+    /// Empties a machine's disk behind the back of all that was promised: for a test of the alarm.
+    pub fn forget_disk(&mut self, machine: MachineId) {
+        self.machines[machine.0].disk = disk::Disk::default();
     }
 }

@@ -65,16 +65,19 @@ impl Model {
 
     /// Whether a machine is a member whom nobody has revoked, nor, as far as is known, anyone above it.
     pub(crate) fn stands(&self, machine: MachineId) -> bool {
-        let above = |machine: &MachineId| self.members.get(machine).and_then(|member| member.issuer);
         self.is_member(machine)
-            && std::iter::successors(Some(machine), above)
+            && std::iter::successors(Some(machine), |at| self.issuer(*at))
                 .all(|at| !self.revoked.contains(&at) && !self.perhaps_revoked.contains(&at))
     }
 
     /// Whether one machine's membership rests on another's.
     pub(crate) fn hangs_on(&self, machine: MachineId, above: MachineId) -> bool {
-        let issuer = |machine: &MachineId| self.members.get(machine).and_then(|member| member.issuer);
-        std::iter::successors(Some(machine), issuer).any(|at| at == above)
+        std::iter::successors(Some(machine), |at| self.issuer(*at)).any(|at| at == above)
+    }
+
+    /// Who let a member in; nobody for the founder.
+    pub(crate) fn issuer(&self, machine: MachineId) -> Option<MachineId> {
+        self.members.get(&machine)?.issuer
     }
 
     /// All members that stand.

@@ -28,8 +28,4 @@ impl<T> Queue<T> {
         let ((at, _), entry) = first.remove_entry();
         Some((at, entry))
     }
-
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len()
-    }
 }

@@ -88,9 +88,9 @@ impl Scenario {
 impl World {
     /// Some worlds rotate keys very often.
     fn draw_settings(&mut self) {
-        match self.rng.random_range(0..6) {
+        match self.rng.random_range(0..16) {
             0 => self.settings.rotate_after = Duration::from_secs(5),
-            1 => self.settings.rotate_after_packets = 100,
+            1..4 => self.settings.rotate_after_packets = 100,
             _ => {}
         }
         self.machines[0].settings = self.settings.clone();

@@ -119,6 +119,14 @@ pub enum Transition {
     },
 }
 
+impl Transition {
+    /// A plain member joins.
+    #[must_use]
+    pub const fn join(issuer: MachineId, newcomer: MachineId) -> Self {
+        Self::Join { issuer, newcomer, rights: Rights::NONE }
+    }
+}
+
 impl World {
     /// Makes something happen.
     pub fn apply(&mut self, transition: &Transition) {
