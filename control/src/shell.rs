@@ -1,5 +1,6 @@
 //! The swarm: its transports and its behaviours.
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use libp2p::connection_limits::{self, ConnectionLimits};
@@ -153,7 +154,8 @@ fn listen(swarm: &mut Swarm<Shell>, settings: &Settings) -> Result<(), Error> {
         swarm.listen_on(address).map_err(|error| Error::Listen {
             address: listen.address,
             transport: listen.transport,
-            reason: error.to_string(),
+            // libp2p tells the system's reason only as the source.
+            reason: error.source().map_or_else(|| error.to_string(), ToString::to_string),
         })?;
     }
     Ok(())

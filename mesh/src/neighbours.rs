@@ -250,7 +250,9 @@ impl Neighbours {
             return Err("not a member".into());
         }
         self.dials.remove(&node);
-        self.hints.remove(&node);
+        if context.roster.endpoints(&node).is_some() {
+            self.hints.remove(&node);
+        }
         self.control(ControlCommand::Admit { node });
         let Some(neighbour) = self.connected.get_mut(&node) else {
             return Ok(());

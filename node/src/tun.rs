@@ -1,4 +1,5 @@
 use std::net::Ipv6Addr;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -15,6 +16,10 @@ const QUEUE_LEN: u32 = 1000;
 /// When the name is taken, the right is missing, or the kernel refuses.
 pub(crate) fn open(name: &str, address: OverlayAddr, mtu: u16) -> anyhow::Result<Arc<SyncDevice>> {
     let own: Ipv6Addr = address.ip();
+    anyhow::ensure!(
+        !Path::new("/sys/class/net").join(name).exists(),
+        "there is a network interface called {name} already; set another name under [tun] in holloway.toml"
+    );
     let device =
         DeviceBuilder::new().name(name).ipv6(own, Prefix::BITS).mtu(mtu).build_sync().with_context(|| {
             format!("cannot open the network interface {name} (needs CAP_NET_ADMIN and /dev/net/tun)")

@@ -1,7 +1,9 @@
 //! The program as a user meets it at a prompt: exit codes, refusals, and what bad input leaves untouched.
 //!
-//! Needs no namespaces and sends nothing beyond loopback: the daemons here have no interface and no names.
+//! Needs no namespaces and sends nothing beyond loopback: daemons that stay up here have no interface, no names and no
+//! network; those with one are in `lab_start.rs`.
 #![allow(clippy::unwrap_used, reason = "the functions below the tests are test code too")]
+#![allow(clippy::print_stdout, reason = "the figures are for whoever reads the test's output")]
 
 use std::fs::{self, File, Permissions};
 use std::io::Write;
@@ -277,7 +279,8 @@ fn a_dashboard_for_all_the_world_takes_a_second_word() {
 fn what_is_no_configuration_file_is_refused_quickly_and_without_memory() {
     /// In KiB of address space: the program needs half of it, a read of the whole file twice as much.
     const MEMORY: &str = "ulimit -v 1000000; exec \"$0\" \"$@\"";
-    let make: [(&str, fn(&Path)); 4] = [
+    type Make = fn(&Path);
+    let make: [(&str, Make); 4] = [
         ("a directory", |path| fs::create_dir(path).unwrap()),
         ("a pipe", |path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success())),
         ("a gigabyte", |path| File::create(path).unwrap().set_len(1 << 30).unwrap()),
@@ -321,7 +324,7 @@ fn keys_and_directories_that_others_can_read_are_refused_with_the_command_that_m
     let refusal = place.refusal(&["up"]);
     assert!(refusal.message.contains("chmod 700"), "{}", refusal.message);
     fs::set_permissions(place.state(), Permissions::from_mode(0o700)).unwrap();
-    assert_eq!(place.up().terminate(), Some(0));
+    place.ask(&["invite"]);
 }
 
 #[test]
@@ -386,6 +389,7 @@ fn refused_for_port(toml: &str, port: u16) {
     let refusal = place.refusal(&["up"]);
     println!("port in use: refused after {:?}: {}", start.elapsed(), refusal.message);
     assert!(refusal.message.contains(&port.to_string()), "{}", refusal.message);
+    assert!(refusal.message.contains("in use"), "{}", refusal.message);
     assert!(!place.state().join("api.sock").exists());
     assert_eq!(place.content(), before);
 }
@@ -398,11 +402,7 @@ fn hostile_names_are_refused_at_entry_and_change_nothing() {
     let before = (place.content(), guest.content());
     let long = "a".repeat(10_000);
     for name in ["a\nb", "\u{1b}[31m", "\"", "$(id)", "\u{202e}olleh", "", ".", "a.b", "-a", "ä", long.as_str()] {
-        for line in [
-            vec!["create", name],
-            vec!["create", "other", "--name", name],
-            vec!["invite", "--name", name],
-        ] {
+        for line in [vec!["create", name], vec!["create", "other", "--name", name], vec!["invite", "--name", name]] {
             let refusal = place.refusal(&escaped(&line));
             assert!(refusal.message.len() < 500, "{}", refusal.message.len());
             assert!(!refusal.message.contains(['\u{1b}', '\u{202e}']), "{:?}", refusal.message);
@@ -410,8 +410,6 @@ fn hostile_names_are_refused_at_entry_and_change_nothing() {
         guest.refusal(&escaped(&["join", &token, "--name", name]));
     }
     assert_eq!((place.content(), guest.content()), before);
-    let _daemon = place.up();
-    assert_eq!(place.ask(&["invites"])["invites"].as_array().unwrap().len(), 1);
 }
 
 /// With `--name=VALUE`, for values that look like flags.
@@ -460,15 +458,13 @@ fn an_invite_with_line_breaks_is_read_and_its_silent_issuer_is_named_as_the_caus
     let token = unreachable_invite(&place);
     let (first, rest) = token.split_at(token.len() / 3);
     let (second, third) = rest.split_at(rest.len() / 2);
-    let wrapped = format!("  {first}\r\n{second}\n\t{third}\n");
+    let wrapped = format!("  {first}\r\n{second}\n");
     let guest = Place::configured(QUIET);
-    for line in [vec!["join", &wrapped], vec!["join", first, second, third]] {
-        let start = Instant::now();
-        let refusal = guest.refusal(&line);
-        println!("issuer not reachable: told after {:?}: {}", start.elapsed(), refusal.message);
-        assert_eq!((refusal.code.as_str(), refusal.exit), ("issuer_unreachable", 1), "{}", refusal.message);
-        assert!(refusal.hint.contains("--wait"), "{}", refusal.hint);
-    }
+    let start = Instant::now();
+    let refusal = guest.refusal(&["join", &wrapped, third]);
+    println!("issuer not reachable: told after {:?}: {}", start.elapsed(), refusal.message);
+    assert_eq!((refusal.code.as_str(), refusal.exit), ("issuer_unreachable", 1), "{}", refusal.message);
+    assert!(refusal.hint.contains("--wait"), "{}", refusal.hint);
     let _daemon = guest.up();
     assert_eq!(guest.ask(&["status"])["state"], "waiting", "nothing was joined");
 }
@@ -562,52 +558,6 @@ fn completions_exist_for_the_usual_shells() {
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(text.contains("holloway") && text.contains("invite"), "{shell}");
     }
-}
-
-#[test]
-fn a_daemon_without_a_network_waits_for_one_and_goes_on_request() {
-    let place = Place::configured(QUIET);
-    let mut daemon = place.up();
-    let status = place.ask(&["status"]);
-    assert_eq!((&status["schema"], &status["state"]), (&1.into(), &"waiting".into()));
-    assert_eq!(place.refusal(&["invite"]).code, "no_network");
-    place.ask(&["create", "home", "--name", "alice"]);
-    let status = place.ask(&["status"]);
-    assert_eq!(status["state"], "ready");
-    let network = &status["networks"][0];
-    assert_eq!((&network["label"], &network["fqdn"]), (&"home".into(), &"alice.home.alt".into()));
-    for field in ["id", "prefix", "address", "node_id", "rights", "control", "home_relay", "peers", "interface"] {
-        assert!(network.get(field).is_some(), "{field} in {network:#}");
-    }
-    assert!(place.run(&["down"]).status.success());
-    let ended = wait_until(DEADLINE, "the daemon to end", || daemon.0.try_wait().unwrap()).unwrap();
-    assert!(ended.success() && !place.state().join("api.sock").exists());
-}
-
-#[test]
-fn a_daemon_in_the_background_is_ready_when_the_command_returns() {
-    let place = Place::founded(QUIET);
-    let started = place.ask(&["up", "--detach", "--wait-ready"]);
-    assert!(place.run(&["status", "--check", "ready"]).status.success());
-    assert!(started["pid"].as_u64().is_some());
-    assert!(place.run(&["down"]).status.success());
-    assert_eq!(place.refusal(&["status"]).exit, 3);
-}
-
-#[test]
-fn invites_are_one_word_on_stdout_and_can_be_listed_and_withdrawn() {
-    let place = Place::founded(QUIET);
-    let _daemon = place.up();
-    let output = place.run(&["invite", "--name", "bob", "--right", "relay", "--group", "family", "--expires", "1h"]);
-    let word = String::from_utf8(output.stdout).unwrap();
-    assert!(word.trim_end().chars().all(|c| c.is_ascii_alphanumeric()) && word.starts_with("holloway1"), "{word:?}");
-    let invites = place.ask(&["invites"])["invites"].clone();
-    assert_eq!(invites.as_array().unwrap().len(), 1);
-    assert_eq!((&invites[0]["name"], &invites[0]["state"]), (&"bob".into(), &"unspent".into()));
-    let id = invites[0]["id"].as_str().unwrap();
-    place.ask(&["invite", "revoke", id]);
-    assert_eq!(place.ask(&["invites"])["invites"][0]["state"], "withdrawn");
-    assert_eq!(place.refusal(&["invite", "revoke", "nonsense"]).code, "not_found");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //!
 //! Needs root and the programs `ip`, `nft`, `ping` and `curl`.
 #![allow(clippy::unwrap_used, reason = "the functions below the tests are test code too")]
+#![allow(clippy::print_stdout, reason = "the figures are for whoever reads the test's output")]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -20,7 +21,7 @@ fn lines(program: &str, arguments: &[&str]) -> BTreeSet<String> {
 
 /// Processes of this build, but for this test's own.
 fn processes() -> BTreeSet<String> {
-    let entries = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok());
+    let entries = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
     let program = fs::canonicalize(env!("CARGO_BIN_EXE_holloway")).unwrap();
     let ours = entries.filter(|entry| fs::read_link(entry.path().join("exe")).is_ok_and(|exe| exe == program));
     ours.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()

@@ -2,6 +2,7 @@
 //!
 //! Needs root and the programs `ip` and `nft`. `HOLLOWAY_PROVE_SCALE` multiplies the number of crashes, up to a hundred.
 #![allow(clippy::unwrap_used, reason = "the functions below the tests are test code too")]
+#![allow(clippy::print_stdout, reason = "the figures are for whoever reads the test's output")]
 
 mod stage;
 
@@ -115,12 +116,8 @@ fn issue(alice: &Machine, life: u32, over: &AtomicBool) -> Vec<String> {
 /// What was acknowledged is there, and spent invites and members are the same thing.
 fn check(alice: &Machine, invites: &BTreeSet<String>, members: &BTreeSet<String>) {
     let listed = alice.ask(&["invites"]);
-    let listed: BTreeMap<&str, &Value> = listed["invites"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|invite| (invite["id"].as_str().unwrap(), invite))
-        .collect();
+    let listed: BTreeMap<&str, &Value> =
+        listed["invites"].as_array().unwrap().iter().map(|invite| (invite["id"].as_str().unwrap(), invite)).collect();
     for id in invites {
         assert!(listed.contains_key(id.as_str()), "the acknowledged invite {id} is lost");
     }
@@ -146,7 +143,8 @@ fn next(state: &mut u64) -> u64 {
 
 #[test]
 fn a_member_killed_while_it_joins_opens_its_store_and_joins_in_the_end() {
-    let crashes = (CRASHES * scale()).min(CRASHES_MAX);
+    // Not more in a full proof: an issuer takes so many newcomers a minute from one network, and no more.
+    let crashes = CRASHES;
     let lab = Lab::new("joiner").unwrap();
     let alice = founder(&lab, &lab.public_host("alice").unwrap(), "");
     let host = lab.public_host("guests").unwrap();

@@ -2,6 +2,7 @@
 //!
 //! Needs root and the programs `ip`, `nft` and `ping`.
 #![allow(clippy::unwrap_used, reason = "the functions below the tests are test code too")]
+#![allow(clippy::print_stdout, reason = "the figures are for whoever reads the test's output")]
 
 mod stage;
 
@@ -311,4 +312,7 @@ fn who_leaves_forgets_the_network_and_may_come_again_by_a_new_invite() {
     let token = alice.invite(&["--name", "bob2"]);
     bob.ask(&["join", &token]);
     bob.wait_ping("alice");
+    bob.ask(&["leave", "home", "--yes"]);
+    bob.ask(&["create", "own", "--name", "bob"]);
+    assert_eq!(bob.network()["fqdn"], "bob.own.alt");
 }

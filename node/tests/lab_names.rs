@@ -2,6 +2,7 @@
 //!
 //! Needs root and the programs `ip`, `nft` and `dig`.
 #![allow(clippy::unwrap_used, reason = "the functions below the tests are test code too")]
+#![allow(clippy::print_stdout, reason = "the figures are for whoever reads the test's output")]
 
 mod stage;
 

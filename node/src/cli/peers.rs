@@ -120,7 +120,15 @@ pub(crate) mod examples {
     pub(crate) fn carol() -> PeerStatus {
         let why = Some("it answers at none of its 2 addresses".into());
         let path = PathStatus { kind: PathKind::None, endpoint: None, relay: None, rtt_ms: None, why };
-        PeerStatus { name: "carol".into(), address: "fd42::c".into(), online: false, control: false, path, session: None, ..bob() }
+        PeerStatus {
+            name: "carol".into(),
+            address: "fd42::c".into(),
+            online: false,
+            control: false,
+            path,
+            session: None,
+            ..bob()
+        }
     }
 }
 

@@ -97,10 +97,21 @@ async fn attempt(redeemer: &Redeemer, running: &mut RunningControl, clock: Clock
     match timeout_at(deadline, answer(running, id)).await {
         Ok(Some(Ok(reply))) => Ok(reply),
         Ok(Some(Err(control::RequestFailure::Busy | control::RequestFailure::TooMany))) => Err(Failure::Busy),
-        Ok(Some(Err(failure))) => Err(Failure::Unreachable(failure.to_string())),
+        Ok(Some(Err(failure))) => {
+            Err(Failure::Unreachable(dial_failure(running).unwrap_or_else(|| failure.to_string())))
+        }
         Ok(None) => Err(Failure::Unreachable("the control plane has ended".into())),
         Err(_) => Err(Failure::Unreachable(format!("no answer within {} s", ATTEMPT_FOR.as_secs()))),
     }
+}
+
+/// Why the last dial failed, in the control plane's words.
+#[expect(clippy::wildcard_enum_match_arm, reason = "one event is looked for, whatever the others are")]
+fn dial_failure(running: &RunningControl) -> Option<String> {
+    running.seen.iter().rev().find_map(|event| match event {
+        control::Event::DialFailed { reason, .. } => Some(reason.clone()),
+        _ => None,
+    })
 }
 
 /// The answer to one question; everything else that is reported meanwhile is kept for the network to come.

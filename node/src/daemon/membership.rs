@@ -13,7 +13,7 @@ use super::joining::{Patience, choose_label, elapsed_ms, parse_invite, redeem};
 use super::journal::Journal;
 use super::keys::{self, NetworkKeys};
 use super::names::fqdn;
-use super::opening::{Extent, Joining, Ports, start_control, with_ports};
+use super::opening::{Extent, Joining, Ports, start_control, wait_for_ports, with_ports};
 use crate::clock::Clock;
 use crate::store::{Network as StoredNetwork, NewNetwork, Origin, Store, StoreError};
 
@@ -57,6 +57,7 @@ impl Membership {
                 return Err(store_error(&error));
             }
         };
+        wait_for_ports(&self.settings.network(&label, stored.position).listen, self.extent).await;
         let view = self.open(self.joining(stored, identity, None)).await?;
         self.journal.note(Severity::Info, "network_created", &label, format!("founded {label}"), &[]);
         Ok(NetworkCreated {
@@ -143,6 +144,7 @@ impl Membership {
     ) -> Result<(holloway_mesh::Joined, super::opening::RunningControl, Ports), ApiError> {
         let position = self.store.next_position().await.map_err(|error| store_error(&error))?;
         let listen = with_ports(self.settings.network(label, position).listen, Ports::default());
+        wait_for_ports(&listen, self.extent).await;
         let mut running =
             start_control(&keys.identity, network, &listen, self.extent).map_err(|error| internal(&error))?;
         match redeem(redeemer, &mut running, patience, self.clock).await {

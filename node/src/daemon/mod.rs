@@ -180,7 +180,15 @@ async fn start(
     let (server, stop_server) = start_server(api, socket, access)?;
     watch_addresses(inputs.clone());
     is_ready.store(true, Ordering::Release);
-    Ok(Running { inputs, engine: tokio::spawn(engine.run(queue)), server, stop_server, journal: journal_task, store, _lock: lock })
+    Ok(Running {
+        inputs,
+        engine: tokio::spawn(engine.run(queue)),
+        server,
+        stop_server,
+        journal: journal_task,
+        store,
+        _lock: lock,
+    })
 }
 
 /// Opens the store; a new one only where there are no keys of networks either, for an empty block-list is a security

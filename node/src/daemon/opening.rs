@@ -1,6 +1,7 @@
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use holloway_config::{Cipher, ListenSettings, Mtu, Settings};
@@ -8,6 +9,7 @@ use holloway_control as control;
 use holloway_mesh::{CipherChoice, ControlEvent, Identity, Node, Stored};
 use holloway_wire::{Bootstrap, ControlAddr, IdentityKey, Label, NetworkId, NodeId, OverlayAddr};
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
 
 use super::engine::{Engine, Input};
 use super::network::{Network, Parts};
@@ -140,6 +142,21 @@ pub(crate) fn start_control(
     Ok(RunningControl { handle, events, seen: Vec::new() })
 }
 
+/// How long a control plane that has ended may hold its UDP port, and how often that is looked at: QUIC drains its
+/// connections for three probe timeouts (RFC 9000 §10.2), a second or less wherever a redemption succeeds.
+const DRAIN_MAX: Duration = Duration::from_secs(3);
+const DRAIN_LOOK: Duration = Duration::from_millis(20);
+
+/// Waits until a control plane that ended just now has given back its ports. Where somebody else has them, listening
+/// tells so afterwards.
+pub(crate) async fn wait_for_ports(listen: &ListenSettings, extent: Extent) {
+    let deadline = Instant::now() + DRAIN_MAX;
+    let is_held = || any_address(listen.control_quic).into_iter().any(|address| UdpSocket::bind(address).is_err());
+    while extent == Extent::Whole && is_held() && Instant::now() < deadline {
+        sleep(DRAIN_LOOK).await;
+    }
+}
+
 /// Every address of the families that this machine has.
 fn any_address(port: u16) -> Vec<SocketAddr> {
     let mut addresses = vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port)];
@@ -172,7 +189,7 @@ fn free_tcp_port() -> u16 {
 /// As [`free_tcp_port`], for UDP.
 fn free_udp_port() -> u16 {
     let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
-    std::net::UdpSocket::bind(any).and_then(|socket| socket.local_addr()).map_or(0, |address| address.port())
+    UdpSocket::bind(any).and_then(|socket| socket.local_addr()).map_or(0, |address| address.port())
 }
 
 fn mtu(mtu: Mtu) -> u16 {

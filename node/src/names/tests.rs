@@ -7,8 +7,8 @@ use std::process::Command;
 use holloway_config::Integrate;
 use tempfile::TempDir;
 
-use super::way::Way;
 use super::journal::Journal;
+use super::way::Way;
 use super::*;
 
 const ORIGINAL: &str = "# from dhcp\nnameserver 192.0.2.1\nnameserver 2001:db8::1\nsearch lan example\noptions edns0";

@@ -157,8 +157,9 @@ impl World {
     fn weigh_members(&self, standing: &BTreeSet<NodeId>, snapshot: &Snapshot) -> Result<(), String> {
         let mut members: BTreeSet<NodeId> = snapshot.peers.iter().map(|peer| peer.node).collect();
         members.insert(snapshot.node);
-        if let Some(missing) = standing.difference(&members).next() {
-            return Err(format!("does not know {:?}", self.machine_of(missing)));
+        let missing: Vec<_> = standing.difference(&members).filter_map(|node| self.machine_of(node)).collect();
+        if !missing.is_empty() {
+            return Err(format!("does not know {missing:?}"));
         }
         match members.difference(standing).next() {
             Some(surplus) => Err(format!("still knows {:?}", self.machine_of(surplus))),

@@ -12,9 +12,6 @@ use super::{MachineId, Memory, Transition, Violation, World};
 /// neighbours compare what they know every 60 s.
 const CALM: Duration = Duration::from_secs(90);
 
-/// How long newcomers may take to join.
-const JOINING: Duration = Duration::from_secs(30);
-
 /// Pairs that are tried after each storm but the last, after which all are.
 const SAMPLE: usize = 30;
 
@@ -50,7 +47,7 @@ pub struct Report {
 
 impl Scenario {
     /// Twenty machines, a third of them behind NAT boxes.
-    pub const TWENTY_NODES: Self = Self { machines: 20, behind_nat: 0.35, storms: 3, transitions: 25 };
+    pub const TWENTY_NODES: Self = Self { machines: 20, behind_nat: 0.35, storms: 2, transitions: 30 };
 
     /// Runs it.
     ///
@@ -140,7 +137,6 @@ impl World {
         self.apply(&Transition::Heal);
         let weather = self.draw_calm();
         self.apply(&Transition::Weather(weather));
-        self.advance(JOINING)?;
         self.advance(CALM)?;
         let waiting = self.model.newcomers.iter().find(|(_, newcomer)| newcomer.is_ready());
         if let Some((newcomer, _)) = waiting {

@@ -13,6 +13,15 @@ const SKEW_MS: i64 = 25_000;
 /// Times that a machine moves at most.
 const MOVES_MAX: u16 = 250;
 
+/// Public machines without which none of them moves.
+const PUBLIC_MIN: usize = 4;
+
+/// Members without which nobody blocks anyone.
+const BLOCKING_MIN: usize = 10;
+
+/// Members that fall with one that is revoked, itself included, at most.
+const FALLING_MAX: usize = 3;
+
 /// How a program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
@@ -255,7 +264,7 @@ impl World {
             44..48 => Transition::Heal,
             48..62 => self.draw_restart(one),
             62..72 => Transition::Name { host: one, name: format!("name{}", self.rng.random_range(0..20)) },
-            72..80 => Transition::Roam { machine: one },
+            72..80 => self.draw_roaming(one),
             80..85 => Transition::Clock { machine: one, skew_ms: self.rng.random_range(-SKEW_MS..=SKEW_MS) },
             85..89 => Transition::Forge { to: one, count: self.rng.random_range(1..60) },
             89..94 => Transition::Replay { count: self.rng.random_range(1..60) },
@@ -297,18 +306,30 @@ impl World {
         Transition::Restart { machine, how, down: Duration::from_millis(self.rng.random_range(100..30_000)) }
     }
 
+    /// Where there are few public machines, one that moves may leave the others nowhere to turn to.
+    fn draw_roaming(&mut self, machine: MachineId) -> Transition {
+        let standing = self.model.standing();
+        let public = standing.iter().filter(|other| self.underlay.is_public(**other)).count();
+        if self.underlay.is_public(machine) && public < PUBLIC_MIN {
+            return Transition::Heal;
+        }
+        Transition::Roam { machine }
+    }
+
+    /// In a small network a block may cut the only way that news has.
     fn draw_block(&mut self, by: MachineId, whom: MachineId) -> Transition {
-        if by == whom {
+        if by == whom || self.model.standing().len() < BLOCKING_MIN {
             return Transition::Heal;
         }
         Transition::Block { by, whom, blocked: self.rng.random_bool(0.5) }
     }
 
-    /// The founder revokes someone whose fall leaves most members standing, and never itself.
+    /// Whoever may revokes someone whose fall leaves most members standing. Never the founder, nor anyone above the
+    /// revoker: what such a revocation keeps is not in the model.
     fn draw_revocation(&mut self, by: MachineId, whom: MachineId) -> Transition {
         let falls = self.model.standing().into_iter().filter(|member| self.model.hangs_on(*member, whom)).count();
         let may = self.model.rights(by).contains(Rights::ADMIN);
-        if whom == MachineId(0) || whom == by || falls > 3 || !may {
+        if whom == MachineId(0) || self.model.hangs_on(by, whom) || falls > FALLING_MAX || !may {
             return self.draw_packets(by, whom);
         }
         Transition::Revoke { by, whom }
