@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use holloway_wire::{
-    ControlAddr, Digest, Domain, ENDPOINTS_MAX, Hello, HelloReply, Instant, NodeId, Now, PROTOCOL_VERSION, Publication, PublicationId,
-    PunchCall, SYNC_IDS_MAX, Signed, SyncReply, SyncRequest, is_dialable, is_supported_version,
+    ControlAddr, Digest, Domain, ENDPOINTS_MAX, Hello, HelloReply, Instant, NodeId, Now, PROTOCOL_VERSION, Publication,
+    PublicationId, PunchCall, SYNC_IDS_MAX, Signed, SyncReply, SyncRequest, is_dialable, is_supported_version,
 };
 
 use crate::output::{Channel, ControlCommand, RequestId, ResponseToken, Verdict};

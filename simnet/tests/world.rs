@@ -57,12 +57,9 @@ fn kept_seeds_hold() {
     let kept = [
         // A connection made over again by a restarted member was given up on because it had been refused before;
         // a member that had crashed right after joining knew nobody whom it could dial.
-        8,
-        // A session whose first record was overtaken by its second never got a path.
-        2,
-        // No neighbour of the caller had the callee as a neighbour, and its call to punch went nowhere.
-        1,
-        // Idle sessions kept each other from lapsing by the probes of their own rotations.
+        8, // A session whose first record was overtaken by its second never got a path.
+        2, // No neighbour of the caller had the callee as a neighbour, and its call to punch went nowhere.
+        1, // Idle sessions kept each other from lapsing by the probes of their own rotations.
         6,
     ];
     for seed in kept {

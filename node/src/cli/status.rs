@@ -183,9 +183,9 @@ home  fd42:1337:beef::/48 on hollow0
   revoked       1 certificates
   dropped       replayed 2
 
-  NAME   ADDRESS  CONTROL   PATH                      RTT      LAST PACKET  SESSION  RECEIVED  SENT
-  bob    fd42::b  heard of  direct 203.0.113.7:42042  0.40 ms  0.2 s ago    31 s     1.5 KiB   7 B
-  carol  fd42::c  silent    none                      -        never        none     1.5 KiB   7 B
+  NAME   ADDRESS  CONTROL    PATH                      RTT      LAST PACKET  SESSION  RECEIVED  SENT
+  bob    fd42::b  connected  direct 203.0.113.7:42042  0.40 ms  0.2 s ago    31 s     1.5 KiB   7 B
+  carol  fd42::c  silent     none                      -        never        none     1.5 KiB   7 B
     no path: it answers at none of its 2 addresses
 
 names

@@ -17,6 +17,8 @@ const FIRST_RETRY: Duration = Duration::from_millis(500);
 const RETRY_MAX: Duration = Duration::from_secs(15);
 /// Tries when the issuer is busy with other newcomers.
 const BUSY_TRIES: u32 = 40;
+/// Tries at once when the connection ends under the question.
+const INTERRUPTED_TRIES: u32 = 3;
 
 /// How patient a join is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,18 +45,25 @@ pub(crate) async fn redeem(
     clock: Clock,
 ) -> Result<Joined, ApiError> {
     let mut retry = FIRST_RETRY;
-    let mut busy = 0;
+    let (mut busy, mut interrupted) = (0, 0);
     loop {
         match attempt(redeemer, running, clock).await {
             Ok(reply) => return redeemer.handle_reply(&reply, clock.now()).map_err(|error| refusal(&error)),
             Err(Failure::Busy) if busy < BUSY_TRIES => busy += 1,
-            Err(Failure::Busy | Failure::Unreachable(_)) if expired(redeemer, clock) => {
+            Err(Failure::Interrupted) if interrupted < INTERRUPTED_TRIES => {
+                interrupted += 1;
+                continue;
+            }
+            Err(Failure::Busy | Failure::Interrupted | Failure::Unreachable(_)) if expired(redeemer, clock) => {
                 return Err(refusal(&JoinError::Expired));
             }
             Err(Failure::Unreachable(reason)) if patience == Patience::Once => {
                 return Err(unreachable(redeemer.issuer(), &reason));
             }
-            Err(Failure::Busy | Failure::Unreachable(_)) => {}
+            Err(Failure::Busy | Failure::Interrupted) if patience == Patience::Once => {
+                return Err(unreachable(redeemer.issuer(), "it is busy, or the connection keeps ending"));
+            }
+            Err(Failure::Busy | Failure::Interrupted | Failure::Unreachable(_)) => {}
         }
         sleep(jittered(retry)).await;
         retry = (retry * 2).min(RETRY_MAX);
@@ -64,6 +73,8 @@ pub(crate) async fn redeem(
 enum Failure {
     Unreachable(String),
     Busy,
+    /// The connection ended under the question: it may have been answered, and asking again is harmless.
+    Interrupted,
 }
 
 fn expired(redeemer: &Redeemer, clock: Clock) -> bool {
@@ -97,6 +108,9 @@ async fn attempt(redeemer: &Redeemer, running: &mut RunningControl, clock: Clock
     match timeout_at(deadline, answer(running, id)).await {
         Ok(Some(Ok(reply))) => Ok(reply),
         Ok(Some(Err(control::RequestFailure::Busy | control::RequestFailure::TooMany))) => Err(Failure::Busy),
+        Ok(Some(Err(control::RequestFailure::ConnectionClosed | control::RequestFailure::Broken(_)))) => {
+            Err(Failure::Interrupted)
+        }
         Ok(Some(Err(failure))) => {
             Err(Failure::Unreachable(dial_failure(running).unwrap_or_else(|| failure.to_string())))
         }

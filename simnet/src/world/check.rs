@@ -92,9 +92,8 @@ impl World {
             return Err(format!("member {}", lost.short()));
         }
         let blocked: BTreeSet<NodeId> = snapshot.blocked.iter().copied().collect();
-        let differs = |(node, wanted): &(&NodeId, &Option<bool>)| {
-            wanted.is_some_and(|wanted| wanted != blocked.contains(*node))
-        };
+        let differs =
+            |(node, wanted): &(&NodeId, &Option<bool>)| wanted.is_some_and(|wanted| wanted != blocked.contains(*node));
         if let Some((node, _)) = promised.blocked.iter().find(differs) {
             return Err(format!("its decision on blocking {}", node.short()));
         }

@@ -282,8 +282,8 @@ impl World {
             return;
         };
         let [one, other] = known.ends;
-        let is_mutual = self.control.sides[one.0].admitted.contains(&other)
-            && self.control.sides[other.0].admitted.contains(&one);
+        let is_mutual =
+            self.control.sides[one.0].admitted.contains(&other) && self.control.sides[other.0].admitted.contains(&one);
         if !is_mutual {
             return;
         }

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use holloway_mesh::{Invite, RecordId, Stored, Write};
-use holloway_wire::{InviteId, NodeId, Publication, PublicationSlot};
+use holloway_wire::{InviteId, NodeId, Publication, PublicationKind, PublicationSlot};
 
 /// What one machine keeps: writes take effect in order, each all or nothing, some time after they were asked for.
 #[derive(Default)]
@@ -53,6 +53,12 @@ impl Disk {
                 self.blocked.remove(&node);
             }
         }
+    }
+
+    /// Whether it is durable where a node says that it is.
+    pub(crate) fn has_endpoints_of(&self, node: &NodeId) -> bool {
+        let slot = PublicationSlot { kind: PublicationKind::Endpoints, subject: *node, signer: None };
+        self.publications.contains_key(&slot)
     }
 
     /// What a start finds.

@@ -3,7 +3,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use holloway_mesh::{DropReason, Forwarding, Opener, Route, Sealer, SessionTraffic, TrafficReport};
-use holloway_wire::{Endpoint, InnerPacket, NodeId, RecordFlags, RecordHeader, RecordKind, SessionIndex, TRANSPORT_TYPE};
+use holloway_wire::{
+    Endpoint, InnerPacket, NodeId, RecordFlags, RecordHeader, RecordKind, SessionIndex, TRANSPORT_TYPE,
+};
 
 /// Slots are addressed by this many low bits of a session's index.
 const SLOT_MASK: u32 = 0xffff;

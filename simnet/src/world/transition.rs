@@ -306,11 +306,16 @@ impl World {
         Transition::Restart { machine, how, down: Duration::from_millis(self.rng.random_range(100..30_000)) }
     }
 
-    /// Where there are few public machines, one that moves may leave the others nowhere to turn to.
+    /// Where there are few public machines, one that moves may leave the others nowhere to turn to; and so may an
+    /// issuer, of whom a newcomer knows nothing yet but the address in its invite.
     fn draw_roaming(&mut self, machine: MachineId) -> Transition {
+        let id = self.id(machine);
         let standing = self.model.standing();
         let public = standing.iter().filter(|other| self.underlay.is_public(**other)).count();
-        if self.underlay.is_public(machine) && public < PUBLIC_MIN {
+        let relies = |other: &MachineId| {
+            self.model.issuer(*other) == Some(machine) && !self.machines[other.0].disk.has_endpoints_of(&id)
+        };
+        if self.underlay.is_public(machine) && (public < PUBLIC_MIN || standing.iter().any(relies)) {
             return Transition::Heal;
         }
         Transition::Roam { machine }
