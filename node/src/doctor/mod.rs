@@ -1,6 +1,6 @@
 //! Checks of this machine, each with its mend.
 //!
-//! Two steps: [`Facts::gather`] looks, [`judge`] says what it means, as a pure function; [`checks`] is both. Nothing is
+//! Two steps: [`Facts::gather`] looks, [`judge()`] says what it means, as a pure function; [`checks`] is both. Nothing is
 //! changed on the machine, and no check needs root, though some see less without.
 //!
 //! Does not know the store, the protocol, or what the daemon does about a finding.

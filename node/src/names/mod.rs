@@ -1,7 +1,7 @@
 //! Makes `.alt` names resolve for every program on this machine (Linux), and takes it back.
 //!
 //! The life of an [`Integration`]: [`recover`] undoes what a killed daemon left; [`Integration::prepare`] looks at the
-//! machine, says whose upstream servers were configured, and decides on a [`Way`]; once the resolver answers,
+//! machine, says whose upstream servers were configured, and decides on a `Way`; once the resolver answers,
 //! [`Integration::apply`] puts it into `/etc/resolv.conf` where that is a plain file; the caller then resolves a name in
 //! a fresh process ([`probe_in_child`]) and tells the result to [`Integration::judge`], which falls back to a managed
 //! block in `/etc/hosts` where names do not resolve (systemd-resolved refuses `.alt` from v255 on);

@@ -122,7 +122,7 @@ impl Host {
         self.inner.namespace.enter(work)
     }
 
-    /// Like [`wait_until`](super::wait_until), and the error ends with the tails of all logs of the
+    /// Like [`wait_until`], and the error ends with the tails of all logs of the
     /// lab.
     ///
     /// # Errors

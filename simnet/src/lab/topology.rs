@@ -96,7 +96,7 @@ impl Lab {
         self.ground.directory()
     }
 
-    /// Like [`wait_until`](super::wait_until), and the error ends with the tails of all logs.
+    /// Like [`wait_until`], and the error ends with the tails of all logs.
     ///
     /// # Errors
     ///

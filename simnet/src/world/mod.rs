@@ -30,7 +30,7 @@ mod trace;
 mod transition;
 mod underlay;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -139,6 +139,8 @@ pub struct World {
     memory: Memory,
     history: VecDeque<String>,
     violation: Option<Violation>,
+    /// Machines that have moved since the last calm.
+    moved: BTreeSet<MachineId>,
     /// The second that it is, and how much has happened in it.
     second: (u64, u32),
 }
@@ -199,6 +201,7 @@ impl World {
             memory,
             history: VecDeque::new(),
             violation: None,
+            moved: BTreeSet::new(),
             second: (0, 0),
             rng,
         };
@@ -252,7 +255,7 @@ impl World {
             report_due: false,
             timer: None,
             fired: (Instant::default(), 0),
-            welcome: std::collections::BTreeSet::new(),
+            welcome: BTreeSet::new(),
             installed: BTreeMap::new(),
         });
         self.note(|| format!("{machine} starts"));

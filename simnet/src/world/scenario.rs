@@ -138,6 +138,7 @@ impl World {
         let weather = self.draw_calm();
         self.apply(&Transition::Weather(weather));
         self.advance(CALM)?;
+        self.moved.clear();
         let waiting = self.model.newcomers.iter().find(|(_, newcomer)| newcomer.is_ready());
         if let Some((newcomer, _)) = waiting {
             let newcomer = *newcomer;

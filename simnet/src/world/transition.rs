@@ -13,8 +13,8 @@ const SKEW_MS: i64 = 25_000;
 /// Times that a machine moves at most.
 const MOVES_MAX: u16 = 250;
 
-/// Public machines without which none of them moves.
-const PUBLIC_MIN: usize = 4;
+/// Public machines that stay where they are.
+const STAYING_MIN: usize = 3;
 
 /// Members without which nobody blocks anyone.
 const BLOCKING_MIN: usize = 10;
@@ -199,6 +199,7 @@ impl World {
         if self.underlay.moves(machine) >= MOVES_MAX {
             return;
         }
+        self.moved.insert(machine);
         self.underlay.roam(machine);
         self.control_cut(machine, false);
         self.network_changed(machine);
@@ -306,16 +307,19 @@ impl World {
         Transition::Restart { machine, how, down: Duration::from_millis(self.rng.random_range(100..30_000)) }
     }
 
-    /// Where there are few public machines, one that moves may leave the others nowhere to turn to; and so may an
-    /// issuer, of whom a newcomer knows nothing yet but the address in its invite.
+    /// Some public machines stay where they are until the next calm, so that the others have somewhere to turn to; and
+    /// so does an issuer of whom a newcomer knows nothing yet but the address in its invite.
     fn draw_roaming(&mut self, machine: MachineId) -> Transition {
         let id = self.id(machine);
         let standing = self.model.standing();
-        let public = standing.iter().filter(|other| self.underlay.is_public(**other)).count();
+        let stays = |other: &&MachineId| {
+            **other != machine && self.underlay.is_public(**other) && !self.moved.contains(*other)
+        };
         let relies = |other: &MachineId| {
             self.model.issuer(*other) == Some(machine) && !self.machines[other.0].disk.has_endpoints_of(&id)
         };
-        if self.underlay.is_public(machine) && (public < PUBLIC_MIN || standing.iter().any(relies)) {
+        let is_needed = standing.iter().filter(stays).count() < STAYING_MIN || standing.iter().any(relies);
+        if self.underlay.is_public(machine) && is_needed {
             return Transition::Heal;
         }
         Transition::Roam { machine }
