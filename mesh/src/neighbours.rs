@@ -461,7 +461,10 @@ impl Neighbours {
         self.wanted.retain(|_, until| *until > now);
         let under_way = self.dials.values().filter(|dial| dial.is_under_way && dial.next > now).count();
         let mut room = DIALLED.saturating_sub(self.connected.len() + under_way);
-        for (node, addresses) in self.dialable(context) {
+        let mut candidates = self.dialable(context);
+        // Those that did not answer come last, or a few of them would keep the others from being tried.
+        candidates.sort_by_key(|(node, _)| self.dials.get(node).map_or(Duration::ZERO, |dial| dial.backoff));
+        for (node, addresses) in candidates {
             let known = self.dials.get(&node);
             let waits = known.is_some_and(|dial| dial.next > now);
             let is_owed = self.wanted.contains_key(&node) || known.is_some_and(|dial| dial.was_neighbour);
@@ -475,8 +478,8 @@ impl Neighbours {
             self.control(ControlCommand::Dial { node, addresses });
         }
         let is_admitted = |node: &NodeId| self.connected.get(node).is_some_and(|neighbour| neighbour.admitted);
-        self.dials.retain(|node, dial| !is_admitted(node) && dial.next > now);
-        self.dial_at = self.dials.values().map(|dial| dial.next).min();
+        self.dials.retain(|node, _| !is_admitted(node));
+        self.dial_at = self.dials.values().map(|dial| dial.next).filter(|at| *at > now).min();
     }
 
     /// Who may be dialled, and where; hints first.

@@ -130,7 +130,7 @@ impl World {
             known.get_or_insert((*machine, snapshot));
         }
         for machine in snapshots.keys() {
-            self.command(*machine, holloway_mesh::Command::Invites, super::Asked::Ledger);
+            self.command(*machine, holloway_mesh::Command::Invites, super::program::Asked::Ledger);
         }
         self.check_violation()
     }

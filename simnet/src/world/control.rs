@@ -470,12 +470,16 @@ impl World {
     }
 
     fn offered(&mut self, to: MachineId, link: LinkId, key: [u8; 32], value: Vec<u8>) {
-        if !self.control.carries(to, link) {
+        if !self.control.carries(to, link) || !self.is_link_open(link) {
             return;
         }
         let token = StoreToken(self.control.name());
         self.control.side(to).offers.insert(token, (key, value.clone()));
         self.machine_event(to, ControlEvent::RecordOffered { token, value });
+    }
+
+    fn is_link_open(&self, link: LinkId) -> bool {
+        self.control.links.get(&link).is_some_and(|known| self.underlay.is_open(known.ends[0], known.ends[1]))
     }
 
     fn found(&mut self, by: MachineId, id: RequestId, key: [u8; 32]) {

@@ -3,7 +3,8 @@ use std::time::Duration;
 use holloway_mesh::{Command, ControlEvent, JoinError, Redeemer, RequestId};
 use holloway_wire::{Bootstrap, InviteToken, Rights};
 
-use super::{Asked, Happening, MachineId, World};
+use super::program::Asked;
+use super::{Happening, MachineId, World};
 
 /// How often a newcomer asks again.
 const ASK_EVERY: Duration = Duration::from_secs(2);

@@ -5,7 +5,8 @@ use holloway_wire::{NameRecord, Rights};
 use rand::RngExt;
 use rand::seq::IndexedRandom;
 
-use super::{Asked, Happening, MachineId, Weather, World};
+use super::program::Asked;
+use super::{Happening, MachineId, Weather, World};
 
 /// A machine's clock is off by no more than this, so that any two are within the 60 s that handshakes allow.
 const SKEW_MS: i64 = 25_000;
@@ -312,9 +313,8 @@ impl World {
     fn draw_roaming(&mut self, machine: MachineId) -> Transition {
         let id = self.id(machine);
         let standing = self.model.standing();
-        let stays = |other: &&MachineId| {
-            **other != machine && self.underlay.is_public(**other) && !self.moved.contains(*other)
-        };
+        let stays =
+            |other: &&MachineId| **other != machine && self.underlay.is_public(**other) && !self.moved.contains(*other);
         let relies = |other: &MachineId| {
             self.model.issuer(*other) == Some(machine) && !self.machines[other.0].disk.has_endpoints_of(&id)
         };
