@@ -13,7 +13,7 @@ use super::Machine;
 const CHUNK: usize = 64 * 1024;
 
 /// A stream that stands still for longer has been lost.
-const STALL: Duration = Duration::from_secs(200);
+const STALL: Duration = Duration::from_secs(60);
 
 /// What a transfer was.
 #[derive(Debug)]
