@@ -35,7 +35,8 @@ pub use invite::{Invite, InviteState, JoinError, Joined, Redeemer};
 pub use node::{Node, TimerName};
 pub use output::{
     Channel, ControlCommand, ControlEvent, Event, Forwarding, GossipToken, LocalAddrs, Output, Persisted, RecordId,
-    RequestId, ResponseToken, Route, SecurityKind, SessionTraffic, StoreToken, Stored, TrafficReport, Verdict, Write,
+    RequestId, ResponseToken, Route, SecurityKind, SessionTraffic, StoreToken, Stored, TooLong, TrafficReport, Verdict,
+    Write,
 };
 pub use path::{Candidate, CandidateKind, CandidateResult};
 pub use rng::SecureRng;
