@@ -19,6 +19,7 @@ mod invite;
 mod neighbours;
 mod node;
 mod noise;
+mod offload;
 mod output;
 mod path;
 mod pings;
@@ -33,9 +34,14 @@ pub use drop_reason::{DropCounts, DropReason};
 pub use founding::found;
 pub use invite::{Invite, InviteState, JoinError, Joined, Redeemer};
 pub use node::{Node, TimerName};
+pub use offload::{
+    BUNDLED_OVERHEAD, Bundle, Bundled, FRAGMENT_HEADER_LEN, Fragments, Gather, LocalPacket, Piece, Pieces, Reassembly,
+    TooBig, TunOffload, VirtioHeader, bundled, complete_checksum, fragments, packet_too_big,
+};
 pub use output::{
     Channel, ControlCommand, ControlEvent, Event, Forwarding, GossipToken, LocalAddrs, Output, Persisted, RecordId,
-    RequestId, ResponseToken, Route, SecurityKind, SessionTraffic, StoreToken, Stored, TrafficReport, Verdict, Write,
+    RequestId, ResponseToken, Route, SecurityKind, SessionTraffic, StoreToken, Stored, TooLong, TrafficReport, Verdict,
+    Write,
 };
 pub use path::{Candidate, CandidateKind, CandidateResult};
 pub use rng::SecureRng;

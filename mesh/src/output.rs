@@ -67,6 +67,7 @@ pub struct Stored {
 }
 
 /// What lanes need to know. A retirement takes effect at a lane's next batch.
+#[derive(Clone)]
 pub enum Forwarding {
     /// A session can be used.
     Install {
@@ -102,7 +103,7 @@ pub struct Route {
     pub session: SessionIndex,
     /// Where to send.
     pub endpoint: Endpoint,
-    /// Longest record that the path takes, in bytes.
+    /// Longest record that the path takes, in bytes: a whole datagram's payload.
     pub record_limit: usize,
 }
 
@@ -111,8 +112,20 @@ pub struct Route {
 pub struct TrafficReport {
     /// For each session that had traffic.
     pub sessions: Vec<SessionTraffic>,
+    /// Which records the socket refused as too long for the network in front of it, sent by lanes or for
+    /// [`Output::Transmit`]; of each endpoint the shortest is enough.
+    pub too_long: Vec<TooLong>,
     /// What they dropped.
     pub drops: DropCounts,
+}
+
+/// A record that the socket refused (EMSGSIZE of a socket that never fragments and believes no router).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooLong {
+    /// Where it was to go.
+    pub endpoint: Endpoint,
+    /// Its length, in bytes.
+    pub length: usize,
 }
 
 /// One session's traffic since the last report.

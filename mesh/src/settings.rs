@@ -13,6 +13,8 @@ pub struct Settings {
     pub max_clock_skew: Duration,
     /// Which transport suites are offered.
     pub cipher: CipherChoice,
+    /// The greatest inner MTU that is looked for, 1280 to 8940 bytes; `None` for as much as each path carries.
+    pub path_mtu: Option<u16>,
     /// The program's version, told to peers.
     pub software: String,
 }
@@ -24,6 +26,7 @@ impl Default for Settings {
             rotate_after_packets: 1 << 24,
             max_clock_skew: Duration::from_secs(60),
             cipher: CipherChoice::ChaCha20Poly1305,
+            path_mtu: None,
             software: env!("CARGO_PKG_VERSION").into(),
         }
     }

@@ -66,6 +66,10 @@ pub struct PeerSnapshot {
     pub endpoint: Option<Endpoint>,
     /// The last round trip over it.
     pub rtt: Option<Duration>,
+    /// The longest record that it carries, in bytes.
+    pub record_limit: Option<usize>,
+    /// The longest inner packet that fits into one such record, in bytes; below 1280, packets are fragmented.
+    pub mtu: Option<usize>,
     /// Every endpoint known, with what came of it.
     pub candidates: Vec<(Endpoint, Candidate)>,
     /// How often keys were rotated.

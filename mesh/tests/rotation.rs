@@ -161,7 +161,7 @@ fn lanes_report_makes_rotation_happen() {
         received_bytes: 0,
         newest_source: None,
     };
-    let report = TrafficReport { sessions: vec![traffic], drops: DropCounts::default() };
+    let report = TrafficReport { sessions: vec![traffic], ..TrafficReport::default() };
     net.act(0, |node, now| node.handle_traffic(&report, now));
     net.run();
     assert_ne!(net.route(0, 1).expect("a session").session, session);

@@ -566,7 +566,7 @@ fn lanes_that_heard_a_peer_elsewhere_move_it_only_on_its_current_session() {
             received_bytes: 1,
             newest_source: Some(elsewhere),
         }],
-        drops: DropCounts::default(),
+        ..TrafficReport::default()
     };
     net.act(0, |node, now| node.handle_traffic(&heard(old), now));
     assert_eq!(net.peer(0, 1).endpoint, Some(net.sides[1].endpoint));

@@ -66,7 +66,7 @@ pub use record::{
 pub use redeem::{RedeemReply, RedeemRequest, Refusal};
 pub use revocation::{KEPT_MAX, Revocation};
 pub use rights::Rights;
-pub use session_control::SessionControl;
+pub use session_control::{MtuProbeSize, SessionControl};
 pub use signed::{MessageType, Signed, SignedMessage};
 pub use sync::{SYNC_BUCKETS, SYNC_IDS_MAX, SyncReply, SyncRequest};
 pub use time::{Instant, Now, UnixTime};

@@ -51,6 +51,12 @@ impl RecordFlags {
         })
     }
 
+    /// These flags and one more of [`Self::SEVERAL`], [`Self::CHECKSUM`] and [`Self::FRAGMENT`].
+    #[must_use]
+    pub const fn with(self, flag: u8) -> Self {
+        Self(self.0 | (flag & Self::KNOWN & !Self::KIND))
+    }
+
     /// The kind carried.
     #[must_use]
     pub const fn kind(self) -> Option<RecordKind> {

@@ -29,6 +29,15 @@ impl AeadKey {
         tag.as_ref().try_into().expect("both suites have 16-byte tags")
     }
 
+    /// Encrypts from one buffer into another, which is as long as the content and the tag behind it.
+    pub(crate) fn seal_apart(&self, counter: u64, aad: &[u8], content: &[u8], sealed: &mut [u8]) {
+        let (ciphertext, tag) = sealed.split_at_mut(content.len());
+        let nonce = Nonce::assume_unique_for_key(nonce(counter));
+        self.0
+            .seal_out_of_place_scatter(nonce, Aad::from(aad), content, ciphertext, &[], tag)
+            .expect("a record is far below the suites' length limits, and its buffer has room for the tag");
+    }
+
     /// Decrypts content and tag in place and returns the content.
     pub(crate) fn open<'a>(
         &self,

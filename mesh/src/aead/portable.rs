@@ -26,6 +26,13 @@ impl AeadKey {
             .into()
     }
 
+    /// Encrypts from one buffer into another, which is as long as the content and the tag behind it.
+    pub(crate) fn seal_apart(&self, counter: u64, aad: &[u8], content: &[u8], sealed: &mut [u8]) {
+        let (ciphertext, tag) = sealed.split_at_mut(content.len());
+        ciphertext.copy_from_slice(content);
+        tag.copy_from_slice(&self.seal(counter, aad, ciphertext));
+    }
+
     /// Decrypts content and tag in place and returns the content.
     pub(crate) fn open<'a>(
         &self,

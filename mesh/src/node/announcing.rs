@@ -207,7 +207,7 @@ impl Node {
         }
         self.greatest_calls.insert(*from, *at);
         let is_live = self.has_live_session(from, now);
-        let agent = self.paths.entry(*from).or_default();
+        let agent = self.agent(*from);
         agent.add_called(endpoints);
         if is_live {
             let probes = agent.probe_all(now.monotonic);

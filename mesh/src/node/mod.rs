@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use holloway_wire::{
     Datagram, DecodeError, Endpoint, Hello, InnerPacket, Instant, NetworkId, NodeId, Now, OverlayAddr,
-    PROTOCOL_VERSION, Publication, PublicationKind, RecordKind, UnixTime,
+    PROTOCOL_VERSION, Publication, PublicationKind, RECORD_OVERHEAD, RecordKind, UnixTime,
 };
 
 use crate::allowed_ips::AllowedIps;
@@ -210,6 +210,7 @@ impl Node {
     /// The machine's addresses are these now.
     pub fn handle_network_change(&mut self, local: LocalAddrs, now: Now) {
         if self.announcer.set_local(local, now) {
+            self.paths.values_mut().for_each(PathAgent::handle_network_change);
             self.device.keepalive_all();
         }
         self.settle(now);
@@ -220,6 +221,9 @@ impl Node {
         self.drops.add(&report.drops);
         for session in &report.sessions {
             self.session_traffic(session, now);
+        }
+        for refused in &report.too_long {
+            self.too_long(refused, now);
         }
         self.settle(now);
     }
@@ -429,7 +433,7 @@ impl Node {
             && announcement.expires > now.unix
         {
             let endpoints = announcement.endpoints.clone();
-            self.paths.entry(node).or_default().set_announced(&endpoints);
+            self.agent(node).set_announced(&endpoints);
             self.try_new_endpoints(&node, now);
         }
         self.neighbours.handle_roster(now.monotonic);
@@ -493,7 +497,9 @@ impl Node {
             is_handshaking: peer.is_some_and(crate::tunnel::Peer::is_handshaking),
             endpoint: path.and_then(PathAgent::current),
             rtt: path.and_then(PathAgent::rtt),
-            candidates: path.into_iter().flat_map(PathAgent::candidates).map(|(e, c)| (*e, *c)).collect(),
+            record_limit: path.and_then(PathAgent::record_limit),
+            mtu: path.and_then(PathAgent::record_limit).map(|limit| limit - RECORD_OVERHEAD),
+            candidates: path.into_iter().flat_map(PathAgent::candidates).collect(),
             rotations: peer.map_or(0, |peer| peer.rotations),
             received_bytes: carried.received,
             sent_bytes: carried.sent,

@@ -1,20 +1,16 @@
 use std::net::IpAddr;
 
 use holloway_wire::{
-    Endpoint, InnerPacket, MembershipCertificate, NodeId, Now, OverlayAddr, Publication, RECORD_OVERHEAD, RecordKind,
-    SessionControl,
+    Endpoint, InnerPacket, MembershipCertificate, NodeId, Now, OverlayAddr, Publication, RecordKind, SessionControl,
 };
 
 use super::Node;
 use crate::command::Reply;
 use crate::drop_reason::DropReason;
-use crate::output::{Event, Forwarding, Output, Route, SecurityKind, SessionTraffic};
+use crate::output::{Event, Forwarding, Output, Route, SecurityKind, SessionTraffic, TooLong};
 use crate::path::{PathAgent, PathOutput};
 use crate::roster::ChainError;
 use crate::tunnel::{Claim, Destination, DeviceOutput, Traffic};
-
-/// Inner MTU of every path so far (ARCHITECTURE §5: a full packet fits through an IPv6 relay on a 1500-byte underlay).
-const OVERLAY_MTU: usize = 1408;
 
 /// With which attempt the callee is asked to try as well when there is a path that seems live: a rotation needs no
 /// help, a path that has died unseen does. Without a live path it is asked at once.
@@ -129,18 +125,20 @@ impl Node {
     /// The paths to a member; there are none to anyone else.
     fn path(&mut self, node: &NodeId) -> Option<&mut PathAgent> {
         self.roster.member(node)?;
-        Some(self.paths.entry(*node).or_default())
+        Some(self.agent(*node))
+    }
+
+    pub(super) fn agent(&mut self, node: NodeId) -> &mut PathAgent {
+        let mtu_max = self.settings.path_mtu;
+        self.paths.entry(node).or_insert_with(|| PathAgent::new(mtu_max))
     }
 
     /// Tells the lanes how a peer is reached now.
     fn reroute(&mut self, node: &NodeId, now: Now) {
-        let endpoint = self.paths.get(node).and_then(PathAgent::current);
+        let path = self.paths.get(node).and_then(|path| path.current().zip(path.record_limit()));
         let session = self.device.peer(node).and_then(|peer| peer.sending(now.monotonic)).map(|session| session.index);
-        let route = session.zip(endpoint).map(|(session, endpoint)| Route {
-            session,
-            endpoint,
-            record_limit: OVERLAY_MTU + RECORD_OVERHEAD,
-        });
+        let route = session.zip(path);
+        let route = route.map(|(session, (endpoint, record_limit))| Route { session, endpoint, record_limit });
         let address = OverlayAddr::of_node(&self.identity.network, node);
         let allowed_ips = vec![IpAddr::V6(address.ip())];
         self.outputs.push_back(Output::Forwarding(Forwarding::Peer { node: *node, route, allowed_ips }));
@@ -257,6 +255,16 @@ impl Node {
                 }
                 self.file_path(node);
             }
+            SessionControl::MtuProbe { id, size } => {
+                self.tell(node, Destination::Exactly(from), &SessionControl::MtuProbeReply { id, size });
+            }
+            SessionControl::MtuProbeReply { id, size } => {
+                self.heard(node, from, false, now);
+                if let Some(agent) = self.path(node) {
+                    let outputs = agent.handle_mtu_reply(id, size, from, now.monotonic);
+                    self.path_outputs(node, outputs, now);
+                }
+            }
             SessionControl::RevocationsWanted => self.tell_revocations(node, now),
             SessionControl::Revocation(revocation) => self.told_revocation(node, revocation, now),
             SessionControl::RevocationsEnd { count, digest } => self.told_all_revocations(node, count, digest, now),
@@ -294,19 +302,41 @@ impl Node {
         if let Some(source) = traffic.newest_source {
             let is_newest = self.device.is_current(&node, traffic.index);
             self.heard(&node, source, is_newest, now);
+            if direction.sent {
+                self.path_used(&node, now);
+            }
         } else if direction.sent {
             self.path_sent(&node, now);
         }
     }
 
-    /// Data was sent to a peer.
+    /// Data was sent to a peer, and nothing heard of it.
     pub(super) fn path_sent(&mut self, node: &NodeId, now: Now) {
-        let has_session = self.device.peer(node).is_some_and(|peer| peer.sending(now.monotonic).is_some());
-        if let Some(agent) = self.paths.get_mut(node)
-            && has_session
-        {
+        if let Some(agent) = self.path_of_session(node, now) {
             agent.handle_sent(now.monotonic);
-            self.file_path(node);
+            self.path_used(node, now);
+        }
+    }
+
+    fn path_used(&mut self, node: &NodeId, now: Now) {
+        if let Some(agent) = self.path_of_session(node, now) {
+            let outputs = agent.handle_used(now.monotonic);
+            self.path_outputs(node, outputs, now);
+        }
+    }
+
+    fn path_of_session(&mut self, node: &NodeId, now: Now) -> Option<&mut PathAgent> {
+        self.device.peer(node)?.sending(now.monotonic)?;
+        self.paths.get_mut(node)
+    }
+
+    /// The socket refused a record as too long.
+    pub(super) fn too_long(&mut self, refused: &TooLong, now: Now) {
+        let at = |agent: &PathAgent| agent.current() == Some(refused.endpoint);
+        let nodes: Vec<NodeId> = self.paths.iter().filter(|(_, agent)| at(agent)).map(|(node, _)| *node).collect();
+        for node in nodes {
+            let outputs = self.agent(node).handle_too_long(refused.endpoint, refused.length, now.monotonic);
+            self.path_outputs(&node, outputs, now);
         }
     }
 
@@ -344,12 +374,18 @@ impl Node {
         }
     }
 
+    /// Does what a path wants done, and files its next deadline.
     pub(super) fn path_outputs(&mut self, node: &NodeId, outputs: Vec<PathOutput>, now: Now) {
+        self.file_path(node);
         for output in outputs {
             match output {
                 PathOutput::Probe { id, to } => {
                     self.tell(node, Destination::Exactly(to), &SessionControl::Probe { id });
                 }
+                PathOutput::MtuProbe { id, size, to } => {
+                    self.tell(node, Destination::Exactly(to), &SessionControl::MtuProbe { id, size });
+                }
+                PathOutput::RecordLimit => self.reroute(node, now),
                 PathOutput::Lost => self.device.renew(node, self.rng.as_mut(), now),
             }
         }
@@ -361,7 +397,7 @@ impl Node {
         if !is_live || attempt >= CALL_FROM_ATTEMPT {
             self.call(node, now);
         }
-        if self.paths.get(&node).is_none_or(|agent| agent.candidates().next().is_none()) {
+        if self.paths.get(&node).is_none_or(PathAgent::is_clueless) {
             self.look_up(&node);
         }
     }

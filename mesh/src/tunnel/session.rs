@@ -54,6 +54,36 @@ impl Sealer {
         out.extend_from_slice(&tag);
     }
 
+    /// Seals `content` under a reserved counter from where it lies into the front of `out`, and returns the length of
+    /// the record: [`RECORD_OVERHEAD`] more than the content.
+    ///
+    /// # Panics
+    /// When `out` is too short.
+    pub fn seal_into(&self, counter: u64, flags: RecordFlags, content: &[u8], out: &mut [u8]) -> usize {
+        let len = content.len() + RECORD_OVERHEAD;
+        let (header, sealed) = out[..len].split_at_mut(RECORD_HEADER_LEN);
+        header.copy_from_slice(&RecordHeader { flags, index: self.remote, counter }.encode());
+        self.key.seal_apart(counter, header, content, sealed);
+        len
+    }
+
+    /// Seals content that lies in two parts, as [`Self::seal_into`].
+    ///
+    /// # Panics
+    /// When `out` is too short.
+    pub fn seal_parts_into(&self, counter: u64, flags: RecordFlags, parts: [&[u8]; 2], out: &mut [u8]) -> usize {
+        let [front, back] = parts;
+        let content_len = front.len() + back.len();
+        let len = content_len + RECORD_OVERHEAD;
+        let (header, sealed) = out[..len].split_at_mut(RECORD_HEADER_LEN);
+        header.copy_from_slice(&RecordHeader { flags, index: self.remote, counter }.encode());
+        let (content, tag) = sealed.split_at_mut(content_len);
+        content[..front.len()].copy_from_slice(front);
+        content[front.len()..].copy_from_slice(back);
+        tag.copy_from_slice(&self.key.seal(counter, header, content));
+        len
+    }
+
     /// Seals one record.
     ///
     /// # Errors

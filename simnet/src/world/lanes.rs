@@ -153,6 +153,6 @@ impl Lanes {
         let sessions: Vec<SessionTraffic> = std::mem::take(&mut self.report).into_values().collect();
         let drops = std::mem::take(&mut self.drops).drops;
         let is_empty = sessions.is_empty() && drops.iter().next().is_none();
-        (!is_empty).then_some(TrafficReport { sessions, drops })
+        (!is_empty).then_some(TrafficReport { sessions, drops, ..TrafficReport::default() })
     }
 }

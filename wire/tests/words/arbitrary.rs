@@ -6,9 +6,9 @@ use std::net::{IpAddr, SocketAddr};
 use holloway_wire::{
     Bootstrap, CertificateHash, ControlAddr, ENDPOINTS_MAX, EndpointAnnouncement, GROUPS_MAX, HOME_PEERS_MAX, Hello,
     HelloReply, IdentityKey, InitiationPayload, InviteBody, InviteSecret, InviteToken, KEPT_MAX, Label, Membership,
-    MembershipCertificate, NamePublication, NameRecord, NetworkId, NodeId, Publication, PublicationId, PunchCall,
-    RedeemReply, RedeemRequest, Refusal, ResponsePayload, Revocation, Rights, SYNC_BUCKETS, SessionControl, Signed,
-    SignedMessage, StaticBinding, StaticPublicKey, Suite, SyncReply, SyncRequest, UnixTime, Validity,
+    MembershipCertificate, MtuProbeSize, NamePublication, NameRecord, NetworkId, NodeId, Publication, PublicationId,
+    PunchCall, RedeemReply, RedeemRequest, Refusal, ResponsePayload, Revocation, Rights, SYNC_BUCKETS, SessionControl,
+    Signed, SignedMessage, StaticBinding, StaticPublicKey, Suite, SyncReply, SyncRequest, UnixTime, Validity,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -252,7 +252,14 @@ pub(crate) fn session_control() -> impl Strategy<Value = SessionControl> {
         Just(SessionControl::RevocationsWanted),
         signed(revocation).prop_map(SessionControl::Revocation),
         any::<(u64, [u8; 16])>().prop_map(|(count, digest)| SessionControl::RevocationsEnd { count, digest }),
+        (any::<u64>(), mtu_probe_size()).prop_map(|(id, size)| SessionControl::MtuProbe { id, size }),
+        (any::<u64>(), mtu_probe_size()).prop_map(|(id, size)| SessionControl::MtuProbeReply { id, size }),
     ]
+}
+
+fn mtu_probe_size() -> impl Strategy<Value = MtuProbeSize> {
+    let sizes = prop_oneof![MtuProbeSize::MIN.get()..2000, MtuProbeSize::MIN.get()..=u16::MAX];
+    sizes.prop_map(|size| MtuProbeSize::new(size).expect("within its range"))
 }
 
 /// A payload whose certificate fits: one, as parents may be left out.

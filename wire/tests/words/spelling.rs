@@ -2,9 +2,9 @@
 
 use holloway_wire::{
     CHAIN_LENGTH_MAX, CertificateHash, DecodeError, EndpointAnnouncement, GROUPS_MAX, InitiationPayload, KEPT_MAX,
-    Membership, MembershipCertificate, NAME_RECORDS_MAX, NamePublication, NameRecord, Revocation, Rights,
-    SessionControl, Signed, SignedMessage, StaticBinding, StaticPublicKey, UnixTime, Validity, decode_certificates,
-    encode_certificates,
+    Membership, MembershipCertificate, MtuProbeSize, NAME_RECORDS_MAX, NamePublication, NameRecord, RECORD_OVERHEAD,
+    Revocation, Rights, SessionControl, Signed, SignedMessage, StaticBinding, StaticPublicKey, UnixTime, Validity,
+    decode_certificates, encode_certificates,
 };
 
 use crate::arbitrary::{LAST_SECOND, NETWORK, identity};
@@ -124,6 +124,39 @@ fn an_ipv4_address_in_ipv6_clothes_is_refused() {
     let at = bytes.windows(4).position(|window| window == [0x20, 0x01, 0x0d, 0xb8]).expect("the address is in there");
     bytes[at..at + 16].copy_from_slice(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1]);
     assert_eq!(SessionControl::decode(&bytes), Err(DecodeError::NotCanonical));
+}
+
+#[test]
+fn an_mtu_probe_is_as_long_as_it_says() {
+    let ids = [0, 23, 24, 255, 256, 65_535, 65_536, u64::from(u32::MAX) + 1, u64::MAX];
+    for size in [512, 513, 548, 559, 560, 1312, 1440, 1472, 8972, 65_535] {
+        for id in ids {
+            let size = MtuProbeSize::new(size).expect("a size");
+            let probe = SessionControl::MtuProbe { id, size }.encode();
+            assert_eq!(probe.len() + RECORD_OVERHEAD, usize::from(size.get()));
+            assert_eq!(SessionControl::decode(&probe), Ok(SessionControl::MtuProbe { id, size }));
+            let reply = SessionControl::MtuProbeReply { id, size }.encode();
+            assert!(reply.len() < 32, "an answer is short");
+        }
+    }
+}
+
+#[test]
+fn an_mtu_probe_that_lies_about_its_length_is_refused() {
+    let probe = |size| SessionControl::MtuProbe { id: 7, size: MtuProbeSize::new(size).expect("a size") }.encode();
+    let honest = probe(600);
+    let mut not_zero = honest.clone();
+    *not_zero.last_mut().expect("padding") = 1;
+    assert_eq!(SessionControl::decode(&not_zero), Err(DecodeError::Value));
+    let said = honest.windows(3).position(|window| window == [0x19, 0x02, 0x58]).expect("it says 600");
+    for (high, low) in [(0x02, 0x57), (0x02, 0x59), (0xff, 0xff), (0x01, 0xff)] {
+        let mut lie = honest.clone();
+        lie[said + 1..said + 3].copy_from_slice(&[high, low]);
+        assert_eq!(SessionControl::decode(&lie), Err(DecodeError::Value));
+    }
+    assert!(SessionControl::decode(&honest[..honest.len() - 1]).is_err());
+    assert!(SessionControl::decode(&[honest.as_slice(), &[0]].concat()).is_err());
+    assert_eq!(MtuProbeSize::new(511), None);
 }
 
 #[test]

@@ -7,13 +7,25 @@
 //! path is probed; after three probes without an answer all candidates are tried again, and the caller begins a
 //! handshake. The agent gives nothing up: without an answer it keeps its last path until something better shows.
 //!
+//! How long the records are that the path in use carries is found out beside all that, see [`mtu`].
+//!
 //! It does not know what a session is, nor how a probe is sealed.
+
+mod candidate;
+mod loss;
+mod mtu;
+mod search;
+mod sizes;
+mod trial;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use holloway_wire::{ENDPOINTS_MAX, Endpoint, Instant, is_dialable};
+use holloway_wire::{ENDPOINTS_MAX, Endpoint, Instant, MtuProbeSize, is_dialable};
+
+pub use candidate::{Candidate, CandidateKind, CandidateResult};
+use mtu::{Ask, PathMtu};
 
 /// Sent but nothing heard for this long: probe (ARCHITECTURE §5 "Times and limits").
 const SILENCE: Duration = Duration::from_secs(1);
@@ -29,43 +41,6 @@ const FASTER_BY: Duration = Duration::from_millis(2);
 /// Probes under way to one peer: one for each candidate, and those of a silent path.
 const PROBES_MAX: usize = ENDPOINTS_MAX + PROBES as usize;
 
-/// How a candidate became known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CandidateKind {
-    /// The peer announces it.
-    Announced,
-    /// The peer named it in a call.
-    Called,
-    /// The peer was seen there.
-    Seen,
-}
-
-/// What came of trying a candidate last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CandidateResult {
-    /// Not tried yet.
-    Untried,
-    /// Tried, and no answer yet.
-    Waiting,
-    /// It answered.
-    Answered,
-    /// It did not answer.
-    Silent,
-}
-
-/// One endpoint by which a peer might be reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Candidate {
-    /// How it became known.
-    pub kind: CandidateKind,
-    /// What came of it.
-    pub result: CandidateResult,
-    /// The last measured round trip.
-    pub rtt: Option<Duration>,
-    tried: Option<Instant>,
-    announced: bool,
-}
-
 /// The paths to one peer.
 #[derive(Debug, Default)]
 pub(crate) struct PathAgent {
@@ -77,6 +52,10 @@ pub(crate) struct PathAgent {
     silent_probes: u32,
     probe_at: Option<Instant>,
     given_up: bool,
+    /// For the endpoint in use, and those that were before.
+    mtus: BTreeMap<Endpoint, PathMtu>,
+    mtu_max: Option<u16>,
+    next_mtu_probe: u64,
     /// The deadline under which the parent has filed this agent.
     pub(crate) filed: Option<Instant>,
 }
@@ -92,11 +71,20 @@ struct Probe {
 pub(crate) enum PathOutput {
     /// Seal a probe with this id and send it here.
     Probe { id: u64, to: Endpoint },
+    /// Seal a probe with this id so that its record has this size, and send it here.
+    MtuProbe { id: u64, size: MtuProbeSize, to: Endpoint },
+    /// The endpoint in use carries longer records, or no longer such long ones.
+    RecordLimit,
     /// The path is dead: begin a handshake over all candidates.
     Lost,
 }
 
 impl PathAgent {
+    /// No path yet; `mtu_max` is the greatest inner MTU wanted, if that was decided.
+    pub(crate) fn new(mtu_max: Option<u16>) -> Self {
+        Self { mtu_max, ..Self::default() }
+    }
+
     /// The endpoint in use.
     pub(crate) const fn current(&self) -> Option<Endpoint> {
         self.current
@@ -107,9 +95,24 @@ impl PathAgent {
         self.candidates.get(&self.current?)?.rtt
     }
 
-    /// Every candidate with its result.
-    pub(crate) fn candidates(&self) -> impl Iterator<Item = (&Endpoint, &Candidate)> {
-        self.candidates.iter()
+    /// The longest record that the endpoint in use carries, in bytes.
+    pub(crate) fn record_limit(&self) -> Option<usize> {
+        self.limit_of(&self.current?)
+    }
+
+    fn limit_of(&self, endpoint: &Endpoint) -> Option<usize> {
+        self.mtus.get(endpoint).map(|mtu| mtu.limit().into())
+    }
+
+    /// Whether nobody ever said where the peer might be.
+    pub(crate) fn is_clueless(&self) -> bool {
+        self.candidates.is_empty()
+    }
+
+    /// Every candidate with what came of it.
+    pub(crate) fn candidates(&self) -> impl Iterator<Item = (Endpoint, Candidate)> {
+        let known = self.candidates.iter();
+        known.map(|(at, candidate)| (*at, Candidate { record_limit: self.limit_of(at), ..*candidate }))
     }
 
     /// Takes what the peer announces in place of what it announced before.
@@ -166,6 +169,7 @@ impl PathAgent {
             kind,
             result: CandidateResult::Untried,
             rtt: None,
+            record_limit: None,
             tried: None,
             announced: false,
         });
@@ -206,7 +210,25 @@ impl PathAgent {
     }
 
     fn switch(&mut self, to: Endpoint) -> bool {
-        self.current.replace(to) != Some(to)
+        let before = self.current.replace(to);
+        if before == Some(to) {
+            return false;
+        }
+        let left = before.and_then(|before| self.mtus.get_mut(&before));
+        let limit = left.map(|mtu| {
+            mtu.handle_left();
+            mtu.limit()
+        });
+        let (candidates, mtu_max) = (&self.candidates, self.mtu_max);
+        self.mtus.retain(|endpoint, _| candidates.contains_key(endpoint));
+        let entry = self.mtus.entry(to).and_modify(PathMtu::handle_moved);
+        entry.or_insert_with(|| PathMtu::new(&to, limit, mtu_max));
+        true
+    }
+
+    /// This machine is somewhere else: the path in use may carry more or less from there.
+    pub(crate) fn handle_network_change(&mut self) {
+        self.mtus.values_mut().for_each(PathMtu::handle_moved);
     }
 
     /// Whether the endpoint in use has answered as long as it was asked.
@@ -222,8 +244,59 @@ impl PathAgent {
         }
     }
 
+    /// Data was sent over the path, whether or not the peer was silent: sizes may be tried.
+    pub(crate) fn handle_used(&mut self, now: Instant) -> Vec<PathOutput> {
+        self.with_mtu(|mtu, ids| mtu.handle_used(ids, now))
+    }
+
+    /// An MTU probe was answered. Only the answer to a question that is open here counts, and only from where it was
+    /// sent.
+    pub(crate) fn handle_mtu_reply(
+        &mut self,
+        id: u64,
+        size: MtuProbeSize,
+        from: Endpoint,
+        now: Instant,
+    ) -> Vec<PathOutput> {
+        if self.current != Some(from) {
+            return Vec::new();
+        }
+        let ask = Ask { id, size: size.get() };
+        self.with_mtu(|mtu, ids| mtu.handle_reply(ask, ids, now))
+    }
+
+    /// The local socket refused a record of this length for an endpoint.
+    pub(crate) fn handle_too_long(&mut self, endpoint: Endpoint, length: usize, now: Instant) -> Vec<PathOutput> {
+        if self.current != Some(endpoint) {
+            return Vec::new();
+        }
+        let length = u16::try_from(length).unwrap_or(u16::MAX);
+        self.with_mtu(|mtu, _| {
+            mtu.handle_too_long(length, now);
+            None
+        })
+    }
+
+    /// Lets the MTU of the path in use act.
+    fn with_mtu(&mut self, act: impl FnOnce(&mut PathMtu, &mut u64) -> Option<Ask>) -> Vec<PathOutput> {
+        let Some((to, mtu)) = self.current.and_then(|to| Some((to, self.mtus.get_mut(&to)?))) else {
+            return Vec::new();
+        };
+        let before = mtu.limit();
+        let ask = act(mtu, &mut self.next_mtu_probe);
+        let changed = (mtu.limit() != before).then_some(PathOutput::RecordLimit);
+        let probe = ask.map(|Ask { id, size }| {
+            let size = MtuProbeSize::new(size).expect("sizes::LEAST can be probed");
+            PathOutput::MtuProbe { id, size, to }
+        });
+        changed.into_iter().chain(probe).collect()
+    }
+
     /// A round trip was measured some other way, by a ping say.
     pub(crate) fn note_rtt(&mut self, endpoint: Endpoint, rtt: Duration) {
+        if let Some(mtu) = self.mtus.get_mut(&endpoint) {
+            mtu.note_rtt(rtt);
+        }
         if let Some(candidate) = self.candidates.get_mut(&endpoint) {
             candidate.rtt = Some(rtt);
         }
@@ -271,12 +344,20 @@ impl PathAgent {
             && self.candidates.get(&current).is_some_and(|candidate| candidate.result == CandidateResult::Silent)
     }
 
-    pub(crate) const fn poll_timeout(&self) -> Option<Instant> {
-        self.probe_at
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let mtu = self.current.and_then(|current| self.mtus.get(&current)?.poll_timeout());
+        self.probe_at.into_iter().chain(mtu).min()
     }
 
-    /// Probes a silent path, and gives it up after some probes. Harmless when called early or twice.
+    /// Harmless when called early or twice.
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Vec<PathOutput> {
+        let mut outputs = self.handle_silence(now);
+        outputs.extend(self.with_mtu(|mtu, ids| mtu.handle_timeout(ids, now)));
+        outputs
+    }
+
+    /// Probes a silent path, and gives it up after some probes.
+    fn handle_silence(&mut self, now: Instant) -> Vec<PathOutput> {
         if self.probe_at.is_none_or(|at| at > now) {
             return Vec::new();
         }

@@ -1,0 +1,42 @@
+use std::time::Duration;
+
+use holloway_wire::Instant;
+
+/// How a candidate became known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CandidateKind {
+    /// The peer announces it.
+    Announced,
+    /// The peer named it in a call.
+    Called,
+    /// The peer was seen there.
+    Seen,
+}
+
+/// What came of trying a candidate last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CandidateResult {
+    /// Not tried yet.
+    Untried,
+    /// Tried, and no answer yet.
+    Waiting,
+    /// It answered.
+    Answered,
+    /// It did not answer.
+    Silent,
+}
+
+/// One endpoint by which a peer might be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Candidate {
+    /// How it became known.
+    pub kind: CandidateKind,
+    /// What came of it.
+    pub result: CandidateResult,
+    /// The last measured round trip.
+    pub rtt: Option<Duration>,
+    /// The longest record it carries, in bytes, as far as is known; `None` if it was never in use.
+    pub record_limit: Option<usize>,
+    pub(super) tried: Option<Instant>,
+    pub(super) announced: bool,
+}
