@@ -10,7 +10,7 @@ use holloway_wire::Label;
 use crate::error::{ConfigError, quoted};
 use crate::parse::Field;
 use crate::settings::{
-    Cipher, DashboardSettings, DnsSettings, Integrate, ListenOverrides, Mtu, NetworkOverrides, NodeSettings,
+    Cipher, DashboardSettings, DataplaneSettings, DnsSettings, Integrate, Lanes, ListenOverrides, Mtu, NetworkOverrides, NodeSettings,
     RelayEnabled, RelaySettings, SessionSettings, TunOverrides,
 };
 use crate::typed::{RawValue, Typed};
@@ -34,10 +34,14 @@ const CLOCK_SKEW_LEGAL: RangeInclusive<Duration> = Duration::from_secs(1)..=Dura
 /// IPv6 needs 1280 (RFC 8200 §5).
 const MTU_LEGAL: RangeInclusive<u16> = 1280..=u16::MAX;
 
-const SECTIONS: [&str; 8] = ["node", "listen", "session", "tun", "network", "dns", "relay", "dashboard"];
+/// More lanes than these gain nothing on the machines that were measured (dataplane.md §8).
+const LANES_LEGAL: RangeInclusive<u16> = 1..=8;
+
+const SECTIONS: [&str; 9] =
+    ["node", "listen", "session", "tun", "dataplane", "network", "dns", "relay", "dashboard"];
 
 /// Every key outside `[network.…]`.
-pub(crate) const KEYS: [&str; 19] = [
+pub(crate) const KEYS: [&str; 23] = [
     "node.name",
     "listen.data",
     "listen.control_tcp",
@@ -49,6 +53,10 @@ pub(crate) const KEYS: [&str; 19] = [
     "tun.name",
     "tun.mtu",
     "tun.enabled",
+    "dataplane.tun_offload",
+    "dataplane.udp_gso",
+    "dataplane.udp_gro",
+    "dataplane.lanes",
     "dns.enabled",
     "dns.upstream",
     "dns.integrate",
@@ -133,6 +141,24 @@ impl Reader {
             mtu: self.field(section, "mtu").map(|f| mtu(&f)).transpose()?,
             enabled: self.field(section, "enabled").map(|f| f.boolean()).transpose()?,
         })
+    }
+
+    pub(crate) fn dataplane(&mut self) -> Result<DataplaneSettings, ConfigError> {
+        let section = &["dataplane"];
+        let mut dataplane = DataplaneSettings::default();
+        if let Some(field) = self.field(section, "tun_offload") {
+            dataplane.tun_offload = field.boolean()?;
+        }
+        if let Some(field) = self.field(section, "udp_gso") {
+            dataplane.udp_gso = field.boolean()?;
+        }
+        if let Some(field) = self.field(section, "udp_gro") {
+            dataplane.udp_gro = field.boolean()?;
+        }
+        if let Some(field) = self.field(section, "lanes") {
+            dataplane.lanes = lanes(&field)?;
+        }
+        Ok(dataplane)
     }
 
     pub(crate) fn networks(&mut self) -> Result<BTreeMap<Label, NetworkOverrides>, ConfigError> {
@@ -260,10 +286,19 @@ fn interface(field: &Field) -> Result<String, ConfigError> {
 }
 
 fn mtu(field: &Field) -> Result<Mtu, ConfigError> {
+    Ok(auto_or_number(field, MTU_LEGAL)?.map_or(Mtu::Auto, Mtu::Fixed))
+}
+
+fn lanes(field: &Field) -> Result<Lanes, ConfigError> {
+    Ok(auto_or_number(field, LANES_LEGAL)?.map_or(Lanes::Auto, Lanes::Fixed))
+}
+
+/// "auto", which is `None`, or a number.
+fn auto_or_number(field: &Field, legal: RangeInclusive<u16>) -> Result<Option<u16>, ConfigError> {
     match &field.given.value {
-        RawValue::Text(text) | RawValue::Untyped(text) if text == "auto" => Ok(Mtu::Auto),
+        RawValue::Text(text) | RawValue::Untyped(text) if text == "auto" => Ok(None),
         RawValue::Text(text) => {
-            let legal = format!("\"auto\" or {} to {}", MTU_LEGAL.start(), MTU_LEGAL.end());
+            let legal = format!("\"auto\" or {} to {}", legal.start(), legal.end());
             Err(field.refuse(format!("\"{}\"", quoted(text)), legal))
         }
         RawValue::Untyped(_)
@@ -271,7 +306,7 @@ fn mtu(field: &Field) -> Result<Mtu, ConfigError> {
         | RawValue::Boolean(_)
         | RawValue::List(_)
         | RawValue::Table
-        | RawValue::Other(_) => field.port(MTU_LEGAL).map(Mtu::Fixed),
+        | RawValue::Other(_) => field.port(legal).map(Some),
     }
 }
 

@@ -35,6 +35,8 @@ pub struct Settings {
     pub session: SessionSettings,
     /// `[tun]`
     pub tun: TunSettings,
+    /// `[dataplane]`
+    pub dataplane: DataplaneSettings,
     /// `[network.<label>]`; see [`network`](Self::network) for what applies to a network.
     pub networks: BTreeMap<Label, NetworkOverrides>,
     /// `[dns]`
@@ -124,6 +126,34 @@ impl Default for TunSettings {
     fn default() -> Self {
         Self { name: interface_name(0), mtu: Mtu::Auto, enabled: true }
     }
+}
+
+/// `[dataplane]`: which of the kernel's offloads the data path uses, where they are there, and on how many threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DataplaneSettings {
+    /// Large packets from and to the network interface, checksums left to it.
+    pub tun_offload: bool,
+    /// Many datagrams in one send.
+    pub udp_gso: bool,
+    /// Many datagrams in one receive.
+    pub udp_gro: bool,
+    /// Threads that carry packets.
+    pub lanes: Lanes,
+}
+
+impl Default for DataplaneSettings {
+    fn default() -> Self {
+        Self { tun_offload: true, udp_gso: true, udp_gro: true, lanes: Lanes::Auto }
+    }
+}
+
+/// How many threads carry packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lanes {
+    /// As suits the processor.
+    Auto,
+    /// This many, 1 to 8.
+    Fixed(u16),
 }
 
 /// Inner MTU.
@@ -280,6 +310,7 @@ impl Settings {
             listen: listen.over(ListenSettings::default()),
             session: reader.session()?,
             tun: tun.over(TunSettings::default()),
+            dataplane: reader.dataplane()?,
             networks,
             dns: reader.dns()?,
             relay: reader.relay()?,

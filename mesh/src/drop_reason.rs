@@ -65,11 +65,13 @@ pub enum DropReason {
     ControlMessage,
     /// The kernel did not take a datagram or packet: a queue was full.
     QueueFull,
+    /// An inner packet longer than its path takes; its sender was told.
+    TooBig,
 }
 
 impl DropReason {
     /// All reasons.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::Malformed,
         Self::Version,
         Self::Mac1,
@@ -101,6 +103,7 @@ impl DropReason {
         Self::NoSession,
         Self::ControlMessage,
         Self::QueueFull,
+        Self::TooBig,
     ];
 
     /// The reason's name, as metric label and log field.
@@ -138,6 +141,7 @@ impl DropReason {
             Self::NoSession => "no_session",
             Self::ControlMessage => "control_message",
             Self::QueueFull => "queue_full",
+            Self::TooBig => "too_big",
         }
     }
 }

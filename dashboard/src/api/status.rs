@@ -21,6 +21,9 @@ pub struct Status {
     pub uptime_s: u64,
     /// The networks it is a member of.
     pub networks: Vec<NetworkStatus>,
+    /// What the data path makes use of; of several networks, what all of them do. `None` without any network.
+    #[serde(default)]
+    pub dataplane: Option<DataplaneStatus>,
     /// What needs the operator, with the command to run.
     pub attention: Vec<Attention>,
     /// The resolver.
@@ -88,6 +91,9 @@ pub struct NetworkStatus {
     pub control: ControlStatus,
     /// The data path.
     pub data: DataStatus,
+    /// What it makes use of.
+    #[serde(default)]
+    pub dataplane: DataplaneStatus,
     /// The relay this machine listens on.
     pub home_relay: Option<HomeRelay>,
     /// The other members.
@@ -131,6 +137,27 @@ pub struct DataStatus {
     pub listen: Vec<String>,
     /// Our source addresses, as others saw them.
     pub observed: Vec<String>,
+}
+
+/// Which of the kernel's offloads the data path makes use of: those that are there and wanted. Without them it works, and
+/// is slower.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct DataplaneStatus {
+    /// Large TCP packets from and to the network interface, checksums left to it.
+    pub tun_offload: bool,
+    /// Large UDP packets too (Linux 6.2).
+    pub tun_uso: bool,
+    /// Many datagrams in one send. Ends when a network device refuses it.
+    pub udp_gso: bool,
+    /// Many datagrams in one receive.
+    pub udp_gro: bool,
+    /// Threads that carry packets.
+    pub lanes: u64,
+    /// The fastest cipher that is offered; each session tells the one it has.
+    pub cipher: String,
+    /// The network interface's MTU.
+    pub mtu: u64,
 }
 
 /// The relay this machine listens on.
@@ -187,6 +214,9 @@ pub struct PathStatus {
     pub relay: Option<String>,
     /// Round trip.
     pub rtt_ms: Option<f64>,
+    /// Longest inner packet that fits into one datagram, as far as is known; longer ones are refused with ICMP.
+    #[serde(default)]
+    pub mtu: Option<u64>,
     /// Why there is no path, where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,

@@ -309,6 +309,7 @@ impl Daemon for Api {
             endpoint: Some(endpoint.to_string()),
             relay: None,
             rtt_ms: Some(rtt_ms),
+            mtu: None,
             why: None,
         };
         Ok(doc::PingReply {

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::journal::Journal;
 use super::names::{Names, NamesView};
-use super::network::{Network, Upward};
+use super::network::{Dataplane, Network, Upward};
 use super::opening::{Joining, open};
 use super::resolving::resolves;
 use crate::clock::Clock;
@@ -73,6 +73,7 @@ pub(crate) struct NetworkView {
     pub(crate) id: NetworkId,
     pub(crate) interface: Option<String>,
     pub(crate) data_listen: Vec<std::net::SocketAddr>,
+    pub(crate) dataplane: Dataplane,
     pub(crate) control_listen: Vec<control::DialAddr>,
     pub(crate) bootstrap: Vec<Bootstrap>,
     pub(crate) snapshot: Snapshot,
@@ -194,9 +195,10 @@ impl Engine {
         let Some(network) = self.networks.get_mut(&key) else {
             return;
         };
+        let now = self.clock.now();
         act(network);
         let label = network.label.clone();
-        for upward in network.carry_out() {
+        for upward in network.carry_out(now) {
             match upward {
                 Upward::Persist { id, writes } => {
                     // The writer lives as long as the engine.
@@ -348,7 +350,7 @@ impl Engine {
     pub(crate) async fn close_all(&mut self) {
         self.names.stop().await;
         for (_, network) in std::mem::take(&mut self.networks) {
-            drop(network.lane);
+            drop(network.lanes);
             network.control.shutdown().await;
         }
     }
@@ -364,6 +366,7 @@ impl Engine {
             id: network.id,
             interface: network.interface.clone(),
             data_listen: network.udp.local_addrs(),
+            dataplane: network.dataplane(),
             control_listen: network.listening.iter().copied().collect(),
             bootstrap: network.bootstrap(&self.local, &snapshot.observed),
             snapshot,

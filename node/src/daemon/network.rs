@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use holloway_control as control;
 use holloway_mesh::{
-    Channel, Command, CommandError, CommandId, ControlCommand, ControlEvent, Event, GossipToken, LocalAddrs, Node,
-    Output, RecordId, Reply, RequestId, ResponseToken, StoreToken, Verdict, Write,
+    Channel, CipherChoice, Command, CommandError, CommandId, ControlCommand, ControlEvent, Event, Forwarding, GossipToken, LocalAddrs,
+    Node, Output, RecordId, Reply, RequestId, ResponseToken, StoreToken, TooLong, TrafficReport, TunOffload, Verdict,
+    Write,
 };
-use holloway_wire::{Bootstrap, ControlAddr, Endpoint, Label, NetworkId, Now};
+use holloway_wire::{Bootstrap, ControlAddr, Endpoint, Label, NetworkId, Now, RECORD_OVERHEAD};
 use tokio::sync::oneshot;
-use tun_rs::SyncDevice;
 
 use super::opening::Ports;
-use crate::lane::{Lane, LaneEvent, UdpSockets};
+use crate::lane::{LaneEvent, Lanes, UdpSockets};
 use crate::store::NetworkKey;
+use crate::tun::Tun;
 
 /// Tokens of questions that are kept for their answers; the control plane itself keeps fewer.
 const TOKENS_MAX: usize = 4096;
@@ -29,16 +30,31 @@ pub(crate) struct Network {
     pub(crate) id: NetworkId,
     pub(crate) interface: Option<String>,
     pub(crate) node: Node,
-    pub(crate) lane: Lane,
-    pub(crate) tun: Option<Arc<SyncDevice>>,
+    pub(crate) lanes: Lanes,
+    pub(crate) tun: Option<Arc<Tun>>,
     pub(crate) udp: Arc<UdpSockets>,
     pub(crate) control: control::Handle,
     pub(crate) listening: BTreeSet<control::DialAddr>,
+    /// The interface's MTU.
+    mtu: InterfaceMtu,
+    cipher: CipherChoice,
     /// The ports that it has, or will have when it runs.
     ports: Ports,
     pub(crate) waiting: HashMap<CommandId, CommandReply>,
     next_command: u64,
     tokens: Tokens,
+}
+
+/// What the data path of a network makes use of: what is wanted and what the kernel has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Dataplane {
+    /// `None` without an interface.
+    pub(crate) tun: Option<TunOffload>,
+    pub(crate) udp_gso: bool,
+    pub(crate) udp_gro: bool,
+    pub(crate) lanes: usize,
+    pub(crate) cipher: CipherChoice,
+    pub(crate) mtu: u16,
 }
 
 /// Where a command's result goes.
@@ -65,11 +81,20 @@ pub(crate) struct Parts {
     pub(crate) label: Label,
     pub(crate) interface: Option<String>,
     pub(crate) node: Node,
-    pub(crate) lane: Lane,
-    pub(crate) tun: Option<Arc<SyncDevice>>,
+    pub(crate) lanes: Lanes,
+    pub(crate) tun: Option<Arc<Tun>>,
     pub(crate) udp: Arc<UdpSockets>,
     pub(crate) control: control::Handle,
+    pub(crate) mtu: InterfaceMtu,
+    pub(crate) cipher: CipherChoice,
     pub(crate) ports: Ports,
+}
+
+/// An interface's MTU, and whether it follows what the paths take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct InterfaceMtu {
+    pub(crate) current: u16,
+    pub(crate) is_auto: bool,
 }
 
 impl Network {
@@ -80,11 +105,13 @@ impl Network {
             id: *parts.node.network(),
             interface: parts.interface,
             node: parts.node,
-            lane: parts.lane,
+            lanes: parts.lanes,
             tun: parts.tun,
             udp: parts.udp,
             control: parts.control,
             listening: BTreeSet::new(),
+            mtu: parts.mtu,
+            cipher: parts.cipher,
             ports: parts.ports,
             waiting: HashMap::new(),
             next_command: 0,
@@ -156,6 +183,18 @@ impl Network {
         self.node.handle_network_change(LocalAddrs { data, control }, now);
     }
 
+    /// What the data path makes use of.
+    pub(crate) fn dataplane(&self) -> Dataplane {
+        Dataplane {
+            tun: self.tun.as_ref().map(|tun| tun.offload()),
+            udp_gso: self.udp.has_gso(),
+            udp_gro: self.udp.has_gro(),
+            lanes: self.lanes.count(),
+            cipher: self.cipher,
+            mtu: self.mtu.current,
+        }
+    }
+
     /// Where a newcomer may find this node's control plane.
     pub(crate) fn bootstrap(&self, local: &[IpAddr], observed: &[SocketAddr]) -> Vec<Bootstrap> {
         let Ports { control_tcp: tcp, control_quic: quic, .. } = self.ports;
@@ -168,14 +207,25 @@ impl Network {
     }
 
     /// Carries out what the core wants; returns what concerns the whole daemon.
-    pub(crate) fn carry_out(&mut self) -> Vec<Upward> {
+    pub(crate) fn carry_out(&mut self, now: Now) -> Vec<Upward> {
         let mut upward = Vec::new();
+        loop {
+            let mut too_long = Vec::new();
+            self.carry_out_once(&mut upward, &mut too_long);
+            if too_long.is_empty() {
+                return upward;
+            }
+            self.node.handle_traffic(&TrafficReport { too_long, ..TrafficReport::default() }, now);
+        }
+    }
+
+    fn carry_out_once(&mut self, upward: &mut Vec<Upward>, too_long: &mut Vec<TooLong>) {
         while let Some(output) = self.node.poll_output() {
             match output {
-                Output::Transmit { endpoint, datagram } => self.transmit(&endpoint, &datagram),
+                Output::Transmit { endpoint, datagram } => too_long.extend(self.transmit(endpoint, &datagram)),
                 Output::Tun(packet) => self.deliver(&packet),
                 Output::Control(command) => self.control_command(command),
-                Output::Forwarding(forwarding) => self.lane.forward(forwarding),
+                Output::Forwarding(forwarding) => self.forward(&forwarding),
                 Output::Persist { id, writes } => upward.push(Upward::Persist { id, writes }),
                 Output::Event(Event::CommandDone { id, result }) => {
                     if let Some(reply) = self.waiting.remove(&id) {
@@ -186,18 +236,34 @@ impl Network {
                 Output::Event(event) => upward.push(Upward::Event(Box::new(event))),
             }
         }
-        upward
     }
 
-    fn transmit(&self, endpoint: &Endpoint, datagram: &[u8]) {
-        if let Err(error) = self.udp.send(endpoint, datagram) {
-            tracing::trace!(%endpoint, %error, "a datagram was not taken");
+    /// Sends a datagram; gives its length where the network in front of the socket takes none so long.
+    fn transmit(&self, endpoint: Endpoint, datagram: &[u8]) -> Option<TooLong> {
+        let error = self.udp.send(&endpoint, datagram).err()?;
+        tracing::trace!(%endpoint, %error, "a datagram was not taken");
+        let is_too_long = error.raw_os_error() == Some(libc::EMSGSIZE);
+        is_too_long.then_some(TooLong { endpoint, length: datagram.len() })
+    }
+
+    /// Tells the lanes, and gives the interface room for the longest packets that any path takes.
+    fn forward(&mut self, forwarding: &Forwarding) {
+        self.lanes.forward(forwarding);
+        if let Forwarding::Peer { route: Some(route), .. } = forwarding
+            && let Some(tun) = self.tun.as_ref().filter(|_| self.mtu.is_auto)
+            && let Ok(fits) = u16::try_from(route.record_limit - RECORD_OVERHEAD)
+            && fits > self.mtu.current
+        {
+            match tun.set_mtu(fits) {
+                Ok(()) => self.mtu.current = fits,
+                Err(error) => tracing::debug!(%error, mtu = fits, "the interface keeps its MTU"),
+            }
         }
     }
 
     fn deliver(&self, packet: &[u8]) {
         if let Some(tun) = &self.tun
-            && let Err(error) = tun.send(packet)
+            && let Err(error) = tun.write_finished(packet)
         {
             tracing::trace!(%error, "a packet was not taken");
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use holloway_config::{Cipher, ListenSettings, Mtu, Settings};
+use holloway_config::{Cipher, Lanes, ListenSettings, Mtu, Settings};
 use holloway_control as control;
 use holloway_mesh::{CipherChoice, ControlEvent, Identity, Node, Stored};
 use holloway_wire::{Bootstrap, ControlAddr, IdentityKey, Label, NetworkId, NodeId, OverlayAddr};
@@ -12,16 +12,19 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use super::engine::{Engine, Input};
-use super::network::{Network, Parts};
+use super::network::{InterfaceMtu, Network, Parts};
 use crate::lane::{self, LaneEvent, UdpSockets};
 use crate::random::OsRandom;
 use crate::routes::overlaps;
 use crate::store::{Chosen, NetworkKey};
-use crate::tun;
+use crate::tun::{self, Tun};
 
 /// Inner MTU where the configuration says `auto` (ARCHITECTURE §5: a full packet fits through an IPv6 relay on a
 /// 1500-byte underlay).
 const MTU: u16 = 1408;
+
+/// Lanes of one network where their number is left to the program (dataplane.md §8).
+const LANES_MAX: usize = 8;
 
 /// Events of one lane that wait for the core: about a handshake's worth for every peer of a busy machine.
 const LANE_EVENTS_MAX: usize = 2048;
@@ -70,17 +73,25 @@ pub(crate) struct RunningControl {
 pub(crate) async fn open(engine: &Engine, joining: Joining) -> anyhow::Result<Network> {
     let network_settings = engine.settings.network(&joining.label, joining.position);
     let listen = with_ports(network_settings.listen, joining.ports);
-    let udp = Arc::new(UdpSockets::bind(&data_addresses(&listen, joining.extent))?);
+    let lanes = lane_count(engine.settings.dataplane.lanes, joining.extent);
+    let mtu = interface_mtu(network_settings.tun.mtu);
     let node_id = joining.identity.node_id();
     let address = OverlayAddr::of_node(&joining.identity.network, &node_id);
     let wants_tun = joining.extent == Extent::Whole && network_settings.tun.enabled;
-    let (tun, interface) = if wants_tun {
+    let (tuns, interface) = if wants_tun {
         let name = network_settings.tun.name;
         refuse_overlap(&joining.identity, &name)?;
-        (Some(tun::open(&name, address, mtu(network_settings.tun.mtu))?), Some(name))
+        let offload = engine.settings.dataplane.tun_offload;
+        let wanted = tun::Wanted { name: &name, address, mtu: mtu.current, offload, queues: lanes };
+        (tun::open(&wanted)?, Some(name))
     } else {
-        (None, None)
+        (Vec::new(), None)
     };
+    // A lane reads and writes its own queue of the interface.
+    let lanes = if tuns.is_empty() { 1 } else { tuns.len() };
+    let udp = UdpSockets::bind(&data_addresses(&listen, joining.extent), engine.settings.dataplane, lanes)?;
+    let udp: Vec<_> = udp.into_iter().map(Arc::new).collect();
+    let (tun, first_udp) = (tuns.first().cloned(), udp[0].clone());
     let running = match joining.control {
         Some(running) => running,
         None => start_control(&joining.identity.key, joining.identity.network, &listen, joining.extent)?,
@@ -89,10 +100,10 @@ pub(crate) async fn open(engine: &Engine, joining: Joining) -> anyhow::Result<Ne
     if loaded.skipped > 0 {
         tracing::warn!(network = %joining.label, skipped = loaded.skipped, "stored publications cannot be read");
     }
-    let node = new_node(engine, joining.identity, loaded.stored);
-    let lane = start_lane(engine, joining.key, tun.clone(), udp.clone(), address)?;
+    let node = new_node(engine, joining.identity, network_settings.tun.mtu, loaded.stored);
+    let lanes = start_lanes(engine, joining.key, tuns, udp, address)?;
     let ports = Ports {
-        data: udp.local_addrs().first().map_or(0, SocketAddr::port),
+        data: first_udp.local_addrs().first().map_or(0, SocketAddr::port),
         control_tcp: listen.control_tcp,
         control_quic: listen.control_quic,
     };
@@ -104,10 +115,12 @@ pub(crate) async fn open(engine: &Engine, joining: Joining) -> anyhow::Result<Ne
         label: joining.label,
         interface,
         node,
-        lane,
+        lanes,
         tun,
-        udp,
+        udp: first_udp,
         control: running.handle,
+        mtu,
+        cipher: cipher(&engine.settings),
         ports,
     });
     feed(engine, &mut network, running.seen, running.events);
@@ -192,10 +205,23 @@ fn free_udp_port() -> u16 {
     UdpSocket::bind(any).and_then(|socket| socket.local_addr()).map_or(0, |address| address.port())
 }
 
-fn mtu(mtu: Mtu) -> u16 {
+fn interface_mtu(mtu: Mtu) -> InterfaceMtu {
     match mtu {
-        Mtu::Auto => MTU,
-        Mtu::Fixed(mtu) => mtu,
+        Mtu::Auto => InterfaceMtu { current: MTU, is_auto: true },
+        Mtu::Fixed(mtu) => InterfaceMtu { current: mtu, is_auto: false },
+    }
+}
+
+/// Lanes of one network. Half of the processors are left to the programs that talk over it and to the kernel's own part
+/// of the work: two lanes on two processors were slower than one (dataplane.md §8).
+fn lane_count(wanted: Lanes, extent: Extent) -> usize {
+    match (extent, wanted) {
+        (Extent::Bare, _) => 1,
+        (Extent::Whole, Lanes::Fixed(lanes)) => lanes.into(),
+        (Extent::Whole, Lanes::Auto) => {
+            let processors = std::thread::available_parallelism().map_or(1, usize::from);
+            (processors / 2).clamp(1, LANES_MAX)
+        }
     }
 }
 
@@ -213,21 +239,29 @@ fn refuse_overlap(identity: &Identity, interface: &str) -> anyhow::Result<()> {
     }
 }
 
-fn new_node(engine: &Engine, identity: Identity, stored: Stored) -> Node {
-    Node::new(identity, mesh_settings(&engine.settings), stored, Box::new(OsRandom), engine.clock.now())
+fn new_node(engine: &Engine, identity: Identity, mtu: Mtu, stored: Stored) -> Node {
+    Node::new(identity, mesh_settings(&engine.settings, mtu), stored, Box::new(OsRandom), engine.clock.now())
 }
 
-fn mesh_settings(settings: &Settings) -> holloway_mesh::Settings {
-    let cipher = match settings.session.cipher {
-        Cipher::Auto if has_vector_aes() => CipherChoice::VectorAes,
-        Cipher::Auto | Cipher::ChaCha20Poly1305 => CipherChoice::ChaCha20Poly1305,
-    };
+fn mesh_settings(settings: &Settings, mtu: Mtu) -> holloway_mesh::Settings {
     holloway_mesh::Settings {
         rotate_after: settings.session.rotate_after,
         rotate_after_packets: settings.session.rotate_after_packets,
         max_clock_skew: settings.session.max_clock_skew,
-        cipher,
+        cipher: cipher(settings),
+        path_mtu: match mtu {
+            Mtu::Auto => None,
+            Mtu::Fixed(mtu) => Some(mtu),
+        },
         software: env!("CARGO_PKG_VERSION").into(),
+    }
+}
+
+/// What is offered to peers.
+pub(crate) fn cipher(settings: &Settings) -> CipherChoice {
+    match settings.session.cipher {
+        Cipher::Auto if has_vector_aes() => CipherChoice::VectorAes,
+        Cipher::Auto | Cipher::ChaCha20Poly1305 => CipherChoice::ChaCha20Poly1305,
     }
 }
 
@@ -250,13 +284,13 @@ fn has_vector_aes() -> bool {
     false
 }
 
-fn start_lane(
+fn start_lanes(
     engine: &Engine,
     key: NetworkKey,
-    tun: Option<Arc<tun_rs::SyncDevice>>,
-    udp: Arc<UdpSockets>,
+    tuns: Vec<Arc<Tun>>,
+    udp: Vec<Arc<UdpSockets>>,
     address: OverlayAddr,
-) -> anyhow::Result<lane::Lane> {
+) -> anyhow::Result<lane::Lanes> {
     let (events, mut queue) = mpsc::channel::<LaneEvent>(LANE_EVENTS_MAX);
     let inputs = engine.inputs.clone();
     tokio::spawn(async move {
@@ -266,7 +300,9 @@ fn start_lane(
             }
         }
     });
-    lane::spawn("lane", tun, udp, IpAddr::V6(address.ip()), events).context("cannot start a lane")
+    let tuns = tuns.into_iter().map(Some).chain(std::iter::once(None));
+    let parts = udp.into_iter().zip(tuns).map(|(udp, tun)| lane::Parts { tun, udp }).collect();
+    lane::Lanes::spawn(parts, IpAddr::V6(address.ip()), engine.clock, &events).context("cannot start a lane")
 }
 
 /// Hands what the control plane reports to the engine, what it has reported already first.

@@ -2,13 +2,14 @@ use std::time::Duration;
 
 use holloway_control::DialAddr;
 use holloway_dashboard::api::{
-    Attention, ControlStatus, DaemonState, DataStatus, DnsStatus, NetworkStatus, PathKind, PathStatus, PeerStatus,
+    Attention, ControlStatus, DaemonState, DataStatus, DataplaneStatus, DnsStatus, NetworkStatus, PathKind, PathStatus, PeerStatus,
     Right, SchemaVersion, SessionStatus, Status,
 };
-use holloway_mesh::{PeerSnapshot, SessionSnapshot};
-use holloway_wire::Rights;
+use holloway_mesh::{CipherChoice, PeerSnapshot, SessionSnapshot};
+use holloway_wire::{Rights, Suite};
 
 use super::engine::{NetworkView, View};
+use super::network::Dataplane;
 use super::names::{NamesView, fqdn};
 use crate::clock::rfc3339;
 
@@ -24,6 +25,7 @@ pub(crate) fn status(view: &View, uptime: Duration, state: DaemonState) -> Statu
         state,
         uptime_s: uptime.as_secs(),
         networks: view.networks.iter().map(network_status).collect(),
+        dataplane: view.networks.iter().map(|network| dataplane_status(&network.dataplane)).reduce(least),
         attention: attention(view, names),
         dns: DnsStatus {
             listening: names.listening.iter().map(ToString::to_string).collect(),
@@ -53,10 +55,40 @@ pub(crate) fn network_status(network: &NetworkView) -> NetworkStatus {
             listen: network.data_listen.iter().map(ToString::to_string).collect(),
             observed: snapshot.observed.iter().map(ToString::to_string).collect(),
         },
+        dataplane: dataplane_status(&network.dataplane),
         home_relay: None,
         peers: snapshot.peers.iter().map(|peer| peer_status(peer, network)).collect(),
         revoked: snapshot.revocations as u64,
         drops: snapshot.drops.iter().map(|(reason, count)| (reason.name().to_owned(), count)).collect(),
+    }
+}
+
+fn dataplane_status(dataplane: &Dataplane) -> DataplaneStatus {
+    let suite = match dataplane.cipher {
+        CipherChoice::VectorAes => Suite::Aes256Gcm,
+        CipherChoice::ChaCha20Poly1305 => Suite::ChaCha20Poly1305,
+    };
+    DataplaneStatus {
+        tun_offload: dataplane.tun.is_some_and(|tun| tun.tso),
+        tun_uso: dataplane.tun.is_some_and(|tun| tun.uso),
+        udp_gso: dataplane.udp_gso,
+        udp_gro: dataplane.udp_gro,
+        lanes: dataplane.lanes as u64,
+        cipher: suite.name().into(),
+        mtu: dataplane.mtu.into(),
+    }
+}
+
+/// What the data paths of two networks both make use of.
+fn least(one: DataplaneStatus, other: DataplaneStatus) -> DataplaneStatus {
+    DataplaneStatus {
+        tun_offload: one.tun_offload && other.tun_offload,
+        tun_uso: one.tun_uso && other.tun_uso,
+        udp_gso: one.udp_gso && other.udp_gso,
+        udp_gro: one.udp_gro && other.udp_gro,
+        lanes: one.lanes.min(other.lanes),
+        cipher: one.cipher,
+        mtu: one.mtu.min(other.mtu),
     }
 }
 
@@ -88,11 +120,12 @@ fn path_status(peer: &PeerSnapshot, is_blocked: bool) -> PathStatus {
             endpoint: Some(endpoint.to_string()),
             relay: None,
             rtt_ms: peer.rtt.map(|rtt| rtt.as_secs_f64() * 1000.0),
+            mtu: peer.mtu.map(|mtu| mtu as u64),
             why: None,
         },
         _ => {
             let why = if is_blocked { "blocked on this machine".into() } else { why_none(peer) };
-            PathStatus { kind: PathKind::None, endpoint: None, relay: None, rtt_ms: None, why: Some(why) }
+            PathStatus { kind: PathKind::None, endpoint: None, relay: None, rtt_ms: None, mtu: None, why: Some(why) }
         }
     }
 }

@@ -5,25 +5,44 @@ use std::sync::Arc;
 use holloway_mesh::{Forwarding, Opener, Route, Sealer, SessionTraffic, TrafficReport};
 use holloway_wire::{Endpoint, NodeId, SessionIndex};
 
-/// Slots for sessions: their indices differ in the low 16 bits.
-const SLOTS: usize = 1 << 16;
+/// Slots for sessions: their indices differ in the low 16 bits. They stand in pages, so that a few sessions take little
+/// memory.
+const PAGES: usize = 256;
+const PAGE_SLOTS: usize = 256;
 
 /// What a lane knows of sessions and peers: only what the core has told it.
-pub(crate) struct Table {
-    slots: Vec<Option<Box<Slot>>>,
-    peers: HashMap<NodeId, Peer>,
-    owners: HashMap<IpAddr, NodeId>,
+pub(super) struct Table {
+    pages: Vec<Option<Box<Page>>>,
+    peers: Vec<Peer>,
+    numbers: HashMap<NodeId, PeerNumber>,
+    owners: HashMap<IpAddr, PeerNumber>,
     busy: Vec<SessionIndex>,
 }
 
+type Page = [Option<Box<Slot>>; PAGE_SLOTS];
+
+/// Where a peer stands in the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct PeerNumber(usize);
+
 /// An installed session.
-pub(crate) struct Slot {
-    pub(crate) node: NodeId,
-    pub(crate) opener: Arc<Opener>,
-    pub(crate) sealer: Arc<Sealer>,
+pub(super) struct Slot {
+    pub(super) peer: PeerNumber,
+    pub(super) opener: Arc<Opener>,
+    sealer: Arc<Sealer>,
     index: SessionIndex,
     traffic: SessionTraffic,
     is_busy: bool,
+}
+
+/// How a packet for a peer is sealed, and where it goes.
+#[derive(Clone)]
+pub(super) struct Way {
+    pub(super) sealer: Arc<Sealer>,
+    pub(super) session: SessionIndex,
+    pub(super) endpoint: Endpoint,
+    /// Longest record that the path takes.
+    pub(super) record_limit: usize,
 }
 
 struct Peer {
@@ -32,66 +51,90 @@ struct Peer {
 }
 
 impl Table {
-    pub(crate) fn new() -> Self {
-        let mut slots = Vec::new();
-        slots.resize_with(SLOTS, || None);
-        Self { slots, peers: HashMap::new(), owners: HashMap::new(), busy: Vec::new() }
+    pub(super) fn new() -> Self {
+        let mut pages = Vec::new();
+        pages.resize_with(PAGES, || None);
+        Self { pages, peers: Vec::new(), numbers: HashMap::new(), owners: HashMap::new(), busy: Vec::new() }
     }
 
     /// Takes in what the core says.
-    pub(crate) fn apply(&mut self, forwarding: Forwarding) {
+    pub(super) fn apply(&mut self, forwarding: Forwarding) {
         match forwarding {
             Forwarding::Install { index, node, opener, sealer } => {
-                let traffic = no_traffic(index);
-                let slot = Slot { node, opener, sealer, index, traffic, is_busy: false };
-                self.slots[position(index)] = Some(Box::new(slot));
+                let peer = self.number(node);
+                let slot = Slot { peer, opener, sealer, index, traffic: no_traffic(index), is_busy: false };
+                let page = self.pages[page(index)].get_or_insert_with(|| Box::new([const { None }; PAGE_SLOTS]));
+                page[place(index)] = Some(Box::new(slot));
             }
-            Forwarding::Retire { index } => {
-                if self.slot(index).is_some() {
-                    self.slots[position(index)] = None;
-                }
-            }
+            Forwarding::Retire { index } => self.retire(index),
             Forwarding::Peer { node, route, allowed_ips } => self.set_peer(node, route, allowed_ips),
         }
     }
 
-    fn set_peer(&mut self, node: NodeId, route: Option<Route>, allowed_ips: Vec<IpAddr>) {
-        if let Some(before) = self.peers.remove(&node) {
-            for address in before.allowed_ips {
-                self.owners.remove(&address);
+    fn retire(&mut self, index: SessionIndex) {
+        if self.slot(index).is_none() {
+            return;
+        }
+        let page = &mut self.pages[page(index)];
+        if let Some(slots) = page {
+            slots[place(index)] = None;
+            if slots.iter().all(Option::is_none) {
+                *page = None;
             }
         }
-        for address in &allowed_ips {
-            self.owners.insert(*address, node);
-        }
-        self.peers.insert(node, Peer { route, allowed_ips });
     }
 
-    /// The session and endpoint for a destination, if there is one to use right now.
-    pub(crate) fn route(&mut self, destination: &IpAddr) -> Option<(&mut Slot, Endpoint)> {
-        let route = self.peers.get(self.owners.get(destination)?)?.route?;
-        let slot = self.slots[position(route.session)].as_mut().filter(|slot| slot.index == route.session)?;
-        Some((slot, route.endpoint))
+    fn number(&mut self, node: NodeId) -> PeerNumber {
+        let peers = &mut self.peers;
+        *self.numbers.entry(node).or_insert_with(|| {
+            peers.push(Peer { route: None, allowed_ips: Vec::new() });
+            PeerNumber(peers.len() - 1)
+        })
+    }
+
+    fn set_peer(&mut self, node: NodeId, route: Option<Route>, allowed_ips: Vec<IpAddr>) {
+        let number = self.number(node);
+        let peer = &mut self.peers[number.0];
+        peer.route = route;
+        let before = std::mem::replace(&mut peer.allowed_ips, allowed_ips.clone());
+        for address in before {
+            self.owners.remove(&address);
+        }
+        for address in allowed_ips {
+            self.owners.insert(address, number);
+        }
+    }
+
+    /// The way to a destination, if there is one to use right now.
+    pub(super) fn way(&self, destination: &IpAddr) -> Option<Way> {
+        let Route { session, endpoint, record_limit } = self.peers[self.owners.get(destination)?.0].route?;
+        let sealer = self.slot(session)?.sealer.clone();
+        Some(Way { sealer, session, endpoint, record_limit })
     }
 
     /// The session with an index.
-    pub(crate) fn slot(&self, index: SessionIndex) -> Option<&Slot> {
-        self.slots[position(index)].as_deref().filter(|slot| slot.index == index)
+    pub(super) fn slot(&self, index: SessionIndex) -> Option<&Slot> {
+        self.pages[page(index)].as_ref()?[place(index)].as_deref().filter(|slot| slot.index == index)
+    }
+
+    fn slot_mut(&mut self, index: SessionIndex) -> Option<&mut Slot> {
+        self.pages[page(index)].as_mut()?[place(index)].as_deref_mut().filter(|slot| slot.index == index)
     }
 
     /// Whether a peer may have sent a packet with this source.
-    pub(crate) fn may_source(&self, node: &NodeId, source: &IpAddr) -> bool {
-        self.owners.get(source) == Some(node)
+    pub(super) fn may_source(&self, peer: PeerNumber, source: &IpAddr) -> bool {
+        // One peer has a handful of addresses: looking through them is faster than hashing.
+        self.peers[peer.0].allowed_ips.contains(source)
     }
 
     /// The endpoint to which a peer's packets go now.
-    pub(crate) fn endpoint(&self, node: &NodeId) -> Option<Endpoint> {
-        self.peers.get(node)?.route.map(|route| route.endpoint)
+    pub(super) fn endpoint(&self, peer: PeerNumber) -> Option<Endpoint> {
+        self.peers[peer.0].route.map(|route| route.endpoint)
     }
 
     /// Notes traffic on a session.
-    pub(crate) fn note(&mut self, index: SessionIndex, note: impl FnOnce(&mut SessionTraffic)) {
-        let Some(slot) = self.slots[position(index)].as_mut().filter(|slot| slot.index == index) else {
+    pub(super) fn note(&mut self, index: SessionIndex, note: impl FnOnce(&mut SessionTraffic)) {
+        let Some(slot) = self.slot_mut(index) else {
             return;
         };
         note(&mut slot.traffic);
@@ -101,26 +144,20 @@ impl Table {
     }
 
     /// Whether there is anything to report.
-    pub(crate) fn has_traffic(&self) -> bool {
+    pub(super) fn has_traffic(&self) -> bool {
         !self.busy.is_empty()
     }
 
     /// Takes out what has happened since the last report.
-    pub(crate) fn take_report(&mut self) -> TrafficReport {
+    pub(super) fn take_report(&mut self) -> TrafficReport {
         let mut report = TrafficReport::default();
         for index in std::mem::take(&mut self.busy) {
-            if let Some(slot) = self.slots[position(index)].as_mut().filter(|slot| slot.index == index) {
+            if let Some(slot) = self.slot_mut(index) {
                 slot.is_busy = false;
                 report.sessions.push(std::mem::replace(&mut slot.traffic, no_traffic(index)));
             }
         }
         report
-    }
-}
-
-impl Slot {
-    pub(crate) const fn index(&self) -> SessionIndex {
-        self.index
     }
 }
 
@@ -135,6 +172,10 @@ const fn no_traffic(index: SessionIndex) -> SessionTraffic {
     }
 }
 
-const fn position(index: SessionIndex) -> usize {
-    index.0 as usize & (SLOTS - 1)
+const fn page(index: SessionIndex) -> usize {
+    index.0 as usize / PAGE_SLOTS % PAGES
+}
+
+const fn place(index: SessionIndex) -> usize {
+    index.0 as usize % PAGE_SLOTS
 }

@@ -1,15 +1,22 @@
 //! The data path: a lane is a TUN queue, UDP sockets and a thread that runs each packet to completion.
 //!
-//! A lane seals what the local stack sends and opens what arrives, with the halves of sessions that the core has
-//! installed. It decides nothing: what it cannot place - no session, a handshake, a message of the session itself -
-//! goes to the core, and what it did is reported to the core in batches. Sessions stand in fixed slots addressed by
-//! the low bits of their index.
+//! **Out**, a lane reads from the interface, large packets where the kernel gives them, cuts them while sealing into one
+//! buffer, and sends that with one call. **In**, it opens what one receive brought and gathers it into as few writes as
+//! possible. No byte is copied in between, no checksum is computed, nothing waits for more to come (dataplane.md).
+//!
+//! A lane decides nothing: what it cannot place - no session, a handshake, a message of the session itself - goes to
+//! the core, and what it did is reported to the core in batches. How packets are cut, bundled and gathered stands in
+//! `holloway_mesh`, as do the sealing and opening halves of sessions, which all lanes share.
 
 mod forwarding;
+mod incoming;
+mod outgoing;
 mod queue;
+mod report;
+mod train;
 mod udp;
 mod worker;
 
 pub(crate) use queue::LaneEvent;
 pub(crate) use udp::UdpSockets;
-pub(crate) use worker::{Lane, spawn};
+pub(crate) use worker::{Lanes, Parts};

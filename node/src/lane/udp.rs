@@ -2,14 +2,22 @@ use std::io::{self, IoSliceMut};
 use std::net::{SocketAddr, UdpSocket};
 
 use anyhow::Context;
+use holloway_config::DataplaneSettings;
 use holloway_wire::Endpoint;
+use nix::sys::socket::{setsockopt, sockopt};
 use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use rustix::fd::{AsFd, BorrowedFd};
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// What the kernel may hold for us in each direction: some hundred full trains of datagrams, so that a lane that is
-/// busy for a few milliseconds loses nothing (dataplane.md §7 used 7 MiB).
-const BUFFER_BYTES: usize = 4 * 1024 * 1024;
+use super::train::Sent;
+
+/// What the kernel may hold for us on the way in: so much as arrives while a lane is not scheduled for a millisecond or
+/// two at ten gigabits a second. More would only be delay.
+const RECEIVE_BYTES: usize = 2 * 1024 * 1024;
+
+/// What the kernel may hold for us on the way out: 40 ms at 100 Mbit/s. Beyond it packets are dropped, which is how a
+/// sender learns that it is too fast.
+const SEND_BYTES: usize = 512 * 1024;
 
 /// One receive takes at most this many trains of datagrams.
 const TRAINS: usize = 8;
@@ -17,9 +25,10 @@ const TRAINS: usize = 8;
 /// A train with GRO is at most 64 KiB; a smaller buffer would truncate it (dataplane.md §7).
 const TRAIN_BYTES: usize = 65_536;
 
-/// The UDP sockets of one network: one for each address that is listened on.
+/// The UDP sockets of one lane: one for each address that is listened on.
 pub(crate) struct UdpSockets {
     sockets: Vec<Bound>,
+    settings: DataplaneSettings,
 }
 
 struct Bound {
@@ -29,9 +38,19 @@ struct Bound {
 }
 
 impl UdpSockets {
-    /// Binds all addresses. Where the first has port 0 and the system chooses, the others get the same port if they
-    /// ask for port 0 too.
-    pub(crate) fn bind(addresses: &[SocketAddr]) -> anyhow::Result<Self> {
+    /// Binds all addresses for each of `lanes` lanes. Where the first has port 0 and the system chooses, the others get
+    /// the same port if they ask for port 0 too.
+    pub(crate) fn bind(addresses: &[SocketAddr], settings: DataplaneSettings, lanes: usize) -> anyhow::Result<Vec<Self>> {
+        let first = Self::bind_lane(addresses, settings, lanes > 1)?;
+        let chosen = first.local_addrs();
+        let mut all = vec![first];
+        while all.len() < lanes {
+            all.push(Self::bind_lane(&chosen, settings, true)?);
+        }
+        Ok(all)
+    }
+
+    fn bind_lane(addresses: &[SocketAddr], settings: DataplaneSettings, is_shared: bool) -> anyhow::Result<Self> {
         let mut sockets: Vec<Bound> = Vec::new();
         for address in addresses {
             let mut address = *address;
@@ -40,7 +59,7 @@ impl UdpSockets {
             {
                 address.set_port(first.local.port());
             }
-            match bind(address) {
+            match bind(address, settings, is_shared) {
                 Ok(bound) => sockets.push(bound),
                 // A machine without IPv6 listens on IPv4 alone.
                 Err(error) if address.is_ipv6() && is_family_missing(&error) => {}
@@ -48,7 +67,7 @@ impl UdpSockets {
             }
         }
         anyhow::ensure!(!sockets.is_empty(), "none of the addresses for the data path can be listened on");
-        Ok(Self { sockets })
+        Ok(Self { sockets, settings })
     }
 
     /// The addresses that are listened on.
@@ -56,13 +75,47 @@ impl UdpSockets {
         self.sockets.iter().map(|bound| bound.local).collect()
     }
 
+    /// Whether many datagrams leave in one send: not on devices that have refused it.
+    pub(crate) fn has_gso(&self) -> bool {
+        self.settings.udp_gso && self.sockets.iter().all(|bound| bound.state.max_gso_segments() > 1)
+    }
+
+    /// Whether many datagrams come in one receive.
+    pub(crate) fn has_gro(&self) -> bool {
+        self.settings.udp_gro && self.sockets.iter().all(|bound| bound.state.gro_segments() > 1)
+    }
+
     /// Sends one datagram.
     pub(crate) fn send(&self, to: &Endpoint, datagram: &[u8]) -> io::Result<()> {
-        let destination = to.socket_addr();
-        let bound = self.sockets.iter().find(|bound| bound.local.is_ipv4() == destination.is_ipv4());
-        let bound = bound.ok_or(io::ErrorKind::AddrNotAvailable)?;
-        let transmit = Transmit { destination, ecn: None, contents: datagram, segment_size: None, src_ip: None };
-        bound.state.try_send(UdpSockRef::from(&bound.socket), &transmit)
+        self.bound_for(to)?.send(to.socket_addr(), datagram, None)
+    }
+
+    /// Sends datagrams that lie one behind another, each `segment` long, the last perhaps shorter.
+    pub(super) fn send_train(&self, to: &Endpoint, train: &[u8], segment: usize) -> Sent {
+        let mut sent = Sent::default();
+        let result = match self.bound_for(to) {
+            Ok(bound) if train.len() > segment && self.settings.udp_gso && bound.state.max_gso_segments() > 1 => {
+                bound.send(to.socket_addr(), train, Some(segment))
+            }
+            Ok(bound) => return bound.send_singly(to, train, segment),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = result {
+            match (error.raw_os_error(), self.bound_for(to)) {
+                // The device cannot do it. It has been noted, and these go one by one.
+                (Some(libc::EIO | libc::EINVAL), Ok(bound)) => return bound.send_singly(to, train, segment),
+                (Some(libc::EMSGSIZE), _) => sent.too_long = Some((*to, segment)),
+                _ => {}
+            }
+            sent.dropped = train.len().div_ceil(segment) as u64;
+        }
+        sent
+    }
+
+    fn bound_for(&self, to: &Endpoint) -> io::Result<&Bound> {
+        let is_ipv4 = to.socket_addr().is_ipv4();
+        let bound = self.sockets.iter().find(|bound| bound.local.is_ipv4() == is_ipv4);
+        bound.ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -74,21 +127,20 @@ impl UdpSockets {
     }
 
     /// Receives once from one socket and hands each datagram on. Says whether there was anything.
-    pub(crate) fn receive(
+    pub(super) fn receive<'b>(
         &self,
         socket: usize,
-        buffers: &mut Buffers,
-        mut take: impl FnMut(Endpoint, &mut [u8]),
+        buffers: &'b mut Buffers,
+        mut take: impl FnMut(Endpoint, &'b mut [u8]),
     ) -> bool {
         let bound = &self.sockets[socket];
-        let mut slices = buffers.slices();
         let mut meta = [RecvMeta::default(); TRAINS];
-        let Ok(count) = bound.state.recv(UdpSockRef::from(&bound.socket), &mut slices, &mut meta) else {
+        let Ok(count) = bound.state.recv(UdpSockRef::from(&bound.socket), &mut buffers.slices(), &mut meta) else {
             return false;
         };
-        for (slice, meta) in slices.iter_mut().zip(&meta[..count]) {
+        for (train, meta) in buffers.0.chunks_mut(TRAIN_BYTES).zip(&meta[..count]) {
             let from = Endpoint::udp(meta.addr);
-            for datagram in slice[..meta.len].chunks_mut(meta.stride.max(1)) {
+            for datagram in train[..meta.len].chunks_mut(meta.stride.max(1)) {
                 take(from, datagram);
             }
         }
@@ -96,11 +148,31 @@ impl UdpSockets {
     }
 }
 
+impl Bound {
+    fn send(&self, destination: SocketAddr, contents: &[u8], segment_size: Option<usize>) -> io::Result<()> {
+        let transmit = Transmit { destination, ecn: None, contents, segment_size, src_ip: None };
+        self.state.try_send(UdpSockRef::from(&self.socket), &transmit)
+    }
+
+    fn send_singly(&self, to: &Endpoint, train: &[u8], segment: usize) -> Sent {
+        let mut sent = Sent::default();
+        for datagram in train.chunks(segment.max(1)) {
+            if let Err(error) = self.send(to.socket_addr(), datagram, None) {
+                sent.dropped += 1;
+                if error.raw_os_error() == Some(libc::EMSGSIZE) {
+                    sent.too_long = sent.too_long.or(Some((*to, datagram.len())));
+                }
+            }
+        }
+        sent
+    }
+}
+
 /// Room for one receive.
-pub(crate) struct Buffers(Vec<u8>);
+pub(super) struct Buffers(Vec<u8>);
 
 impl Buffers {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(vec![0; TRAINS * TRAIN_BYTES])
     }
 
@@ -110,17 +182,25 @@ impl Buffers {
     }
 }
 
-fn bind(address: SocketAddr) -> io::Result<Bound> {
+fn bind(address: SocketAddr, settings: DataplaneSettings, is_shared: bool) -> io::Result<Bound> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
+    socket.set_reuse_port(is_shared)?;
     socket.bind(&address.into())?;
     let socket: UdpSocket = socket.into();
     let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
-    // The kernel grants what it allows; less only costs speed.
-    let _ = state.set_send_buffer_size(UdpSockRef::from(&socket), BUFFER_BYTES);
-    let _ = state.set_recv_buffer_size(UdpSockRef::from(&socket), BUFFER_BYTES);
+    if !settings.udp_gro {
+        setsockopt(&socket, sockopt::UdpGroSegment, &false)?;
+    }
+    // With the right to it beyond what the system grants everybody; less only costs speed.
+    if setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BYTES).is_err() {
+        let _ = state.set_recv_buffer_size(UdpSockRef::from(&socket), RECEIVE_BYTES);
+    }
+    if setsockopt(&socket, sockopt::SndBufForce, &SEND_BYTES).is_err() {
+        let _ = state.set_send_buffer_size(UdpSockRef::from(&socket), SEND_BYTES);
+    }
     let local = socket.local_addr()?;
     Ok(Bound { socket, state, local })
 }

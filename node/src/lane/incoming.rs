@@ -1,0 +1,172 @@
+use std::collections::HashMap;
+use std::io::IoSlice;
+use std::net::IpAddr;
+
+use holloway_mesh::{DropReason, Gather, Reassembly, TunOffload, bundled};
+use holloway_wire::{Endpoint, InnerPacket, Instant, RecordFlags, RecordHeader, RecordKind, TRANSPORT_TYPE};
+
+use super::forwarding::{PeerNumber, Table};
+use super::queue::LaneEvent;
+use super::report::Upward;
+use super::udp::{Buffers, UdpSockets};
+use crate::clock::Clock;
+use crate::tun::Tun;
+
+/// The way in: from the sockets, opened, to the interface.
+pub(super) struct Incoming {
+    own: IpAddr,
+    clock: Clock,
+    buffers: Buffers,
+    /// Of peers at the end of narrow paths.
+    reassemblies: HashMap<PeerNumber, Reassembly>,
+}
+
+/// One receive on its way to the interface.
+struct Delivery<'a, 'b> {
+    own: IpAddr,
+    table: &'a mut Table,
+    upward: &'a mut Upward,
+    tun: Option<&'a Tun>,
+    gather: Gather<'b>,
+    reassemblies: &'a mut HashMap<PeerNumber, Reassembly>,
+    now: Instant,
+}
+
+impl Incoming {
+    pub(super) fn new(own: IpAddr, clock: Clock) -> Self {
+        Self { own, clock, buffers: Buffers::new(), reassemblies: HashMap::new() }
+    }
+
+    /// Carries what one receive from each socket brings. Says whether there was anything.
+    pub(super) fn drain(
+        &mut self,
+        udp: &UdpSockets,
+        tun: Option<&Tun>,
+        table: &mut Table,
+        upward: &mut Upward,
+    ) -> bool {
+        let mut any = false;
+        for socket in 0..udp.count() {
+            let offload = tun.map_or(TunOffload { virtio: false, tso: false, uso: false }, Tun::offload);
+            let mut delivery = Delivery {
+                own: self.own,
+                table,
+                upward,
+                tun,
+                gather: Gather::new(offload),
+                reassemblies: &mut self.reassemblies,
+                now: self.clock.now().monotonic,
+            };
+            any |= udp.receive(socket, &mut self.buffers, |from, datagram| delivery.datagram(from, datagram));
+            delivery.finish();
+        }
+        any
+    }
+}
+
+impl<'b> Delivery<'_, 'b> {
+    /// A datagram: opened and delivered, or handed to the core.
+    fn datagram(&mut self, from: Endpoint, datagram: &'b mut [u8]) {
+        let Some(header) = data_record(datagram).filter(|header| self.table.slot(header.index).is_some()) else {
+            self.upward.hand_over(LaneEvent::Datagram(from, datagram.to_vec()));
+            return;
+        };
+        if let Err(reason) = self.record(from, &header, datagram) {
+            self.upward.drop(reason);
+        }
+    }
+
+    fn record(&mut self, from: Endpoint, header: &RecordHeader, datagram: &'b mut [u8]) -> Result<(), DropReason> {
+        let slot = self.table.slot(header.index).ok_or(DropReason::UnknownSession)?;
+        let peer = slot.peer;
+        let opened = slot.opener.open(header, datagram)?;
+        let (is_newest, content) = (opened.is_newest, opened.content);
+        self.upward.hurry(is_newest && self.table.endpoint(peer) != Some(from));
+        let length = content.len() as u64;
+        self.table.note(header.index, |traffic| {
+            traffic.received_packets += 1;
+            traffic.received_bytes += length;
+            if is_newest {
+                traffic.newest_source = Some(from);
+            }
+        });
+        self.content(peer, header.flags, content)
+    }
+
+    /// What a record carries; nothing at all is a keepalive.
+    fn content(&mut self, peer: PeerNumber, flags: RecordFlags, content: &'b mut [u8]) -> Result<(), DropReason> {
+        if content.is_empty() {
+            return Ok(());
+        }
+        if flags.has(RecordFlags::FRAGMENT) {
+            return self.fragment(peer, content);
+        }
+        if !flags.has(RecordFlags::SEVERAL) {
+            return self.packet(peer, content, flags.has(RecordFlags::CHECKSUM));
+        }
+        for (packet, is_unfilled) in bundled(content)? {
+            if let Err(reason) = self.packet(peer, packet, is_unfilled) {
+                self.upward.drop(reason);
+            }
+        }
+        Ok(())
+    }
+
+    fn packet(&mut self, peer: PeerNumber, packet: &'b mut [u8], is_unfilled: bool) -> Result<(), DropReason> {
+        check(packet, peer, self.own, self.table)?;
+        let tun = self.tun.ok_or(DropReason::QueueFull)?;
+        self.gather.push(packet, is_unfilled, &mut |pieces| write(tun, pieces, self.upward))
+    }
+
+    /// A fragment: the packet is delivered by itself when it is whole.
+    fn fragment(&mut self, peer: PeerNumber, content: &[u8]) -> Result<(), DropReason> {
+        let reassembly = self.reassemblies.entry(peer).or_default();
+        let whole = reassembly.push(content, self.now)?;
+        if reassembly.is_empty() {
+            self.reassemblies.remove(&peer);
+        }
+        let Some((mut packet, is_unfilled)) = whole else {
+            return Ok(());
+        };
+        check(&packet, peer, self.own, self.table)?;
+        let tun = self.tun.ok_or(DropReason::QueueFull)?;
+        let mut alone = Gather::new(tun.offload());
+        let mut write = |pieces: &[IoSlice<'_>]| write(tun, pieces, self.upward);
+        alone.push(&mut packet, is_unfilled, &mut write)?;
+        alone.flush(&mut write);
+        Ok(())
+    }
+
+    /// Writes what was gathered: the receive is over.
+    fn finish(mut self) {
+        if let Some(tun) = self.tun {
+            self.gather.flush(&mut |pieces| write(tun, pieces, self.upward));
+        }
+    }
+}
+
+/// Whether a peer may send a packet like this to us.
+fn check(packet: &[u8], peer: PeerNumber, own: IpAddr, table: &Table) -> Result<(), DropReason> {
+    let inner = InnerPacket::parse(packet).map_err(|_| DropReason::InnerPacket)?;
+    if !table.may_source(peer, &inner.source) {
+        return Err(DropReason::InnerSource);
+    }
+    if inner.destination != own {
+        return Err(DropReason::InnerDestination);
+    }
+    Ok(())
+}
+
+fn write(tun: &Tun, pieces: &[IoSlice<'_>], upward: &mut Upward) {
+    if tun.write(pieces).is_err() {
+        upward.drop(DropReason::QueueFull);
+    }
+}
+
+/// The header of a record that a lane can take: inner IP packets.
+fn data_record(datagram: &[u8]) -> Option<RecordHeader> {
+    if datagram.first() != Some(&TRANSPORT_TYPE) {
+        return None;
+    }
+    RecordHeader::decode(datagram).ok().filter(|header| header.flags.kind() == Some(RecordKind::Ip))
+}
