@@ -10,6 +10,7 @@ use holloway_wire::{
 use super::cookie::CookieChecker;
 use super::peer::{ASK_REVOCATIONS_EVERY, Due, Handshake, Hold, Peer, Pending, Session};
 use super::session::{Opener, Role, Sealer, halves};
+use super::unpack::unpack;
 use crate::drop_reason::{DropCounts, DropReason};
 use crate::noise::Split;
 use crate::rng::{SecureRng, random_bytes};
@@ -342,20 +343,20 @@ impl Device {
         let opener = self.opener(&node, header.index).ok_or(DropReason::UnknownSession)?;
         let opened = opener.open(&header, datagram)?;
         let kind = opened.flags.kind().ok_or(DropReason::Unsupported)?;
-        let (content, is_newest, flags) = (opened.content.to_vec(), opened.is_newest, opened.flags);
+        let is_newest = opened.is_newest;
+        let has_content = kind == RecordKind::Ip && !opened.content.is_empty();
+        let contents = unpack(opened.flags, opened.content);
         self.confirm(&node, header.index, from, now.monotonic);
-        let unsupported = RecordFlags::SEVERAL | RecordFlags::CHECKSUM | RecordFlags::FRAGMENT;
-        if flags.has(unsupported) || kind == RecordKind::Ethernet {
-            return Err(DropReason::Unsupported);
-        }
+        let contents = contents?;
         let peer = self.peers.get(&node).ok_or(DropReason::UnknownSession)?;
         let is_held = peer.session(header.index).is_some_and(|session| session.hold != Hold::Free);
-        let has_content = kind == RecordKind::Ip && !content.is_empty();
         if is_held && has_content {
             return Err(DropReason::RevocationsPending);
         }
         let is_newest = is_newest && self.is_current(&node, header.index);
-        self.outputs.push_back(DeviceOutput::Received { node, from, kind, content, is_newest });
+        for content in contents {
+            self.outputs.push_back(DeviceOutput::Received { node, from, kind, content, is_newest });
+        }
         self.note_heard(&node, now.monotonic);
         self.note_traffic(&node, Traffic { sent: false, received: has_content }, rng, now);
         Ok(())

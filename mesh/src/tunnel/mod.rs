@@ -23,6 +23,7 @@ mod peer;
 mod replay;
 mod session;
 mod staged;
+mod unpack;
 
 pub(crate) use device::{Destination, Device, DeviceOutput, LocalKeys, Traffic};
 pub(crate) use initiation::Claim;
