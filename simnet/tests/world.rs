@@ -142,6 +142,34 @@ fn members_behind_nats_reach_each_other_without_a_common_neighbour() {
 }
 
 #[test]
+fn members_find_out_what_their_links_carry() {
+    for (alice, bob, carries) in
+        [(1500, 1500, 1472), (9000, 9000, 8972), (9000, 1500, 1472), (1500, 1492, 1464), (1340, 9000, 1312)]
+    {
+        let mut world = world_of(&[false, true]);
+        set_link_mtus(&mut world, alice, bob);
+        use_both_ways(&mut world, Duration::from_secs(40));
+        let found = [world.record_limit(ALICE, BOB), world.record_limit(BOB, ALICE)];
+        assert_eq!(found, [Some(carries); 2], "over {alice} and {bob}");
+    }
+}
+
+#[test]
+fn members_notice_when_a_link_narrows_and_when_it_widens() {
+    let mut world = world_of(&[false, false]);
+    set_link_mtus(&mut world, 9000, 9000);
+    use_both_ways(&mut world, Duration::from_secs(40));
+    set_link_mtus(&mut world, 9000, 1400);
+    use_both_ways(&mut world, Duration::from_secs(30));
+    for limit in [world.record_limit(ALICE, BOB), world.record_limit(BOB, ALICE)] {
+        assert!(limit.is_some_and(|limit| (1357..=1372).contains(&limit)), "{limit:?}");
+    }
+    set_link_mtus(&mut world, 1500, 1500);
+    use_both_ways(&mut world, Duration::from_secs(640));
+    assert_eq!([world.record_limit(ALICE, BOB), world.record_limit(BOB, ALICE)], [Some(1472); 2]);
+}
+
+#[test]
 fn a_revoked_member_is_heard_by_nobody() {
     let mut world = world_of(&[false, false, false]);
     send_until_delivered(&mut world, CAROL, BOB, Duration::from_secs(5));
@@ -187,6 +215,19 @@ fn send_until_delivered(world: &mut World, from: MachineId, to: MachineId, withi
         world.apply(&Transition::Send { from, to, count: 1 });
         world.advance(Duration::from_millis(250)).unwrap();
         waited += Duration::from_millis(250);
+    }
+}
+
+fn set_link_mtus(world: &mut World, alice: u16, bob: u16) {
+    world.apply(&Transition::LinkMtu { machine: ALICE, mtu: alice });
+    world.apply(&Transition::LinkMtu { machine: BOB, mtu: bob });
+}
+
+fn use_both_ways(world: &mut World, span: Duration) {
+    for _ in 0..span.as_millis() / 100 {
+        world.apply(&Transition::Send { from: ALICE, to: BOB, count: 1 });
+        world.apply(&Transition::Send { from: BOB, to: ALICE, count: 1 });
+        world.advance(Duration::from_millis(100)).unwrap();
     }
 }
 

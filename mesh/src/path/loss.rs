@@ -10,9 +10,9 @@ const WHOLE: u32 = 1000;
 /// Each observation weighs this part of the estimate: some ten observations matter.
 const WEIGHT: u32 = 8;
 
-/// Below this many of a thousand, loss is none that matters here: three probes are lost at once less than once in
-/// ten thousand times.
-const CLEAN: u32 = 40;
+/// Below this many of a thousand, chance hardly matters: a path with one loss in ten gets there in one of a hundred
+/// times, by some 25 answers in a row.
+const CLEAN: u32 = 5;
 
 /// How often probes that would pass get no answer: an estimate, from those of which it is known that they would.
 #[derive(Debug, Clone, Copy, Default)]

@@ -204,17 +204,20 @@ impl PathMtu {
         self.plan(now);
     }
 
-    /// A size does not pass: nothing as long is used from now on.
+    /// A size does not pass: nothing as long is used from now on. That must show twice before packets are fragmented
+    /// for it.
     fn fail(&mut self, size: u16, now: Instant) {
         self.setbacks = 0;
-        if size <= self.limit {
-            self.limit = self.sizes.fallback(size);
-        }
         let mut search = match self.state {
             State::Searching(search) => search,
             State::Settled { .. } => Search::default(),
         };
         search.handle_failed(size);
+        let fallback = self.sizes.fallback(size);
+        let is_sure = fallback >= FLOOR || search.is_rechecked();
+        if size <= self.limit && is_sure {
+            self.limit = fallback;
+        }
         self.state = State::Searching(search);
         self.plan(now);
     }

@@ -40,6 +40,11 @@ impl Search {
         })
     }
 
+    /// Whether the least that failed did so twice.
+    pub(super) const fn is_rechecked(&self) -> bool {
+        self.is_rechecked
+    }
+
     pub(super) const fn begin_trial(&mut self) {
         self.trials += 1;
     }

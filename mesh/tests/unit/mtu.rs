@@ -157,6 +157,7 @@ fn a_search_on_an_ethernet_asks_little() {
 fn loss_is_not_taken_for_a_narrow_path() {
     let mut right = 0;
     let mut samples = 0;
+    let mut fragmenting = 0;
     for seed in 0..200 {
         let mut rng = StdRng::seed_from_u64(1000 + seed);
         let mut model = Model::new(seed, rng.random_bool(0.5), rng.random_range(LEAST..9200));
@@ -169,11 +170,13 @@ fn loss_is_not_taken_for_a_narrow_path() {
             right += u32::from(model.is_right());
             assert!(model.mtu.limit() <= model.truth.max(START), "longer than what passes");
         }
+        fragmenting += u32::from(model.truth >= FLOOR && model.least_limit < FLOOR);
         model.loss = 0.0;
         model.run(RAISE_EVERY + SEARCHED);
         model.assert_right();
     }
     assert!(right * 100 >= samples * 97, "{right} of {samples}");
+    assert_eq!(fragmenting, 0, "paths that carry an inner 1280 fragment nothing");
 }
 
 #[test]

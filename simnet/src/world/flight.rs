@@ -23,6 +23,10 @@ impl World {
         self.trace.datagram(self.now, machine, &datagram);
         let weather = self.underlay.weather;
         self.note(|| format!("{machine} -> {target} {} from {from} to {to}", log::datagram(&datagram)));
+        if datagram.len() > self.underlay.datagram_max(machine, target) {
+            self.note(|| "  too long".into());
+            return;
+        }
         if !self.underlay.is_open(machine, target) || self.rng.random_bool(weather.loss) {
             self.note(|| "  lost".into());
             return;

@@ -2,7 +2,7 @@
 //!
 //! A [`World`] is made from a seed and does the same each time. Time is virtual and jumps from one thing to the next.
 //! Machines send datagrams through an underlay that delays, reorders, loses, doubles and changes them, through NAT
-//! boxes and past partitions; their control plane connects, gossips and keeps records; their disks take time, and
+//! boxes, past partitions and over links on which long ones vanish; their control plane connects, gossips and keeps records; their disks take time, and
 //! lose what was not acknowledged when the program dies; some have lanes that seal and open outside of the node.
 //!
 //! What happens in a world is a [`Transition`]. What must be true is written down twice: *invariants* hold after
@@ -310,6 +310,13 @@ impl World {
     #[must_use]
     pub const fn delivered_packets(&self) -> u64 {
         self.model.delivered
+    }
+
+    /// The longest record that one machine sends to another, in bytes, while it has a path.
+    pub fn record_limit(&mut self, from: MachineId, to: MachineId) -> Option<usize> {
+        let to = self.id(to);
+        let snapshot = self.snapshot(from)?;
+        snapshot.peers.into_iter().find(|peer| peer.node == to)?.record_limit
     }
 
     /// Empties a machine's disk behind the back of all that was promised: for a test of the alarm.

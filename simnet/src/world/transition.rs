@@ -17,6 +17,9 @@ const MOVES_MAX: u16 = 250;
 /// Public machines that stay where they are.
 const STAYING_MIN: usize = 3;
 
+/// What links carry: the least that IPv6 has, other tunnels, PPPoE, Ethernet, jumbo frames.
+const LINK_MTUS: [u16; 5] = [1280, 1400, 1492, 1500, 9000];
+
 /// Members without which nobody blocks anyone.
 const BLOCKING_MIN: usize = 10;
 
@@ -108,6 +111,13 @@ pub enum Transition {
         /// Which.
         machine: MachineId,
     },
+    /// A machine's link carries longer packets, or no longer such long ones. Those that are longer vanish.
+    LinkMtu {
+        /// Whose.
+        machine: MachineId,
+        /// The longest packet, IP header included.
+        mtu: u16,
+    },
     /// A machine's wall clock is set.
     Clock {
         /// Whose.
@@ -160,6 +170,7 @@ impl World {
             Transition::Block { by, whom, blocked } => self.block(*by, *whom, *blocked),
             Transition::Name { host, name } => self.publish_name(*host, name),
             Transition::Roam { machine } => self.roam(*machine),
+            Transition::LinkMtu { machine, mtu } => self.underlay.set_link_mtu(*machine, *mtu),
             Transition::Clock { machine, skew_ms } => self.machines[machine.0].clock.set_skew(*skew_ms),
             Transition::Forge { to, count } => (0..*count).for_each(|_| self.forge(*to)),
             Transition::Replay { count } => (0..*count).for_each(|_| self.replay()),
@@ -267,7 +278,10 @@ impl World {
             48..62 => self.draw_restart(one),
             62..72 => Transition::Name { host: one, name: format!("name{}", self.rng.random_range(0..20)) },
             72..80 => self.draw_roaming(one),
-            80..85 => Transition::Clock { machine: one, skew_ms: self.rng.random_range(-SKEW_MS..=SKEW_MS) },
+            80..82 => {
+                Transition::LinkMtu { machine: one, mtu: *LINK_MTUS.choose(&mut self.rng).expect("there are some") }
+            }
+            82..85 => Transition::Clock { machine: one, skew_ms: self.rng.random_range(-SKEW_MS..=SKEW_MS) },
             85..89 => Transition::Forge { to: one, count: self.rng.random_range(1..60) },
             89..94 => Transition::Replay { count: self.rng.random_range(1..60) },
             94..97 => self.draw_block(one, other),

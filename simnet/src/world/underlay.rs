@@ -13,6 +13,12 @@ const DATA_PORT: u16 = 42_044;
 /// Port of every machine's control plane.
 const CONTROL_PORT: u16 = 42_042;
 
+/// What a machine's link carries, IP header included, unless it was said otherwise: an Ethernet's.
+const LINK_MTU: u16 = 1500;
+
+/// IPv4 and UDP headers of a datagram.
+const HEADERS_LEN: usize = 20 + 8;
+
 /// Base one-way delays lie between these.
 const DELAY_MS: std::ops::Range<u64> = 2..60;
 
@@ -46,6 +52,7 @@ struct Place {
     inside: SocketAddr,
     nat: Option<NatBox>,
     delay: Duration,
+    link_mtu: u16,
     moves: u16,
 }
 
@@ -72,6 +79,7 @@ impl Underlay {
             inside: SocketAddr::new(inside.into(), DATA_PORT),
             nat: has_nat.then(NatBox::new),
             delay: Duration::from_millis(rng.random_range(DELAY_MS)) / 2,
+            link_mtu: LINK_MTU,
             moves: 0,
         });
         self.sides.push(0);
@@ -152,6 +160,17 @@ impl Underlay {
     /// Whether nothing stands between two machines.
     pub(crate) fn is_open(&self, one: MachineId, other: MachineId) -> bool {
         self.side(one) == self.side(other)
+    }
+
+    /// Sets what a machine's link carries.
+    pub(crate) fn set_link_mtu(&mut self, machine: MachineId, mtu: u16) {
+        self.places[machine.0].link_mtu = mtu;
+    }
+
+    /// The longest datagram that gets from one machine to another; longer ones vanish without a word.
+    pub(crate) fn datagram_max(&self, one: MachineId, other: MachineId) -> usize {
+        let mtu = |machine: MachineId| self.places[machine.0].link_mtu;
+        usize::from(mtu(one).min(mtu(other))) - HEADERS_LEN
     }
 
     fn side(&self, machine: MachineId) -> u8 {
