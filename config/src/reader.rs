@@ -10,8 +10,8 @@ use holloway_wire::Label;
 use crate::error::{ConfigError, quoted};
 use crate::parse::Field;
 use crate::settings::{
-    Cipher, DashboardSettings, DataplaneSettings, DnsSettings, Integrate, Lanes, ListenOverrides, Mtu, NetworkOverrides, NodeSettings,
-    RelayEnabled, RelaySettings, SessionSettings, TunOverrides,
+    Cipher, DashboardSettings, DataplaneSettings, DnsSettings, Integrate, Lanes, ListenOverrides, Mtu,
+    NetworkOverrides, NodeSettings, RelayEnabled, RelaySettings, SessionSettings, TunOverrides,
 };
 use crate::typed::{RawValue, Typed};
 use crate::upstream::{DnsServer, LEGAL_SERVER, Upstream};
@@ -37,8 +37,7 @@ const MTU_LEGAL: RangeInclusive<u16> = 1280..=u16::MAX;
 /// More lanes than these gain nothing on the machines that were measured (dataplane.md §8).
 const LANES_LEGAL: RangeInclusive<u16> = 1..=8;
 
-const SECTIONS: [&str; 9] =
-    ["node", "listen", "session", "tun", "dataplane", "network", "dns", "relay", "dashboard"];
+const SECTIONS: [&str; 9] = ["node", "listen", "session", "tun", "dataplane", "network", "dns", "relay", "dashboard"];
 
 /// Every key outside `[network.…]`.
 pub(crate) const KEYS: [&str; 23] = [

@@ -6,12 +6,17 @@ use std::sync::Arc;
 use anyhow::Context;
 use holloway_mesh::{TunOffload, VirtioHeader};
 use holloway_wire::{OverlayAddr, Prefix};
+use rtnetlink::LinkUnspec;
+use rtnetlink::packet_route::link::LinkAttribute;
 use rustix::fd::{AsFd, BorrowedFd};
 use tun_rs::{DeviceBuilder, SyncDevice};
 
 /// Packets that the interface holds for us: twice the default of 500, as a full queue drops without telling anyone
 /// (dataplane.md §5).
 const QUEUE_LEN: u32 = 1000;
+
+/// Segments of the largest packet: as many records of 1472 bytes fit one segmented send (dataplane.md §7).
+const SEGMENTS_MAX: u32 = 44;
 
 /// One queue of a network's TUN interface, read and written without blocking.
 pub(crate) struct Tun {
@@ -121,4 +126,21 @@ impl AsFd for Tun {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.device.as_fd()
     }
+}
+
+/// Keeps the kernel from making larger packets than one train of datagrams takes: what is left over would be a send of
+/// its own (dataplane.md §5). Without it all works, a little slower.
+pub(crate) async fn limit_segments(name: &str) {
+    if let Err(error) = set_segments_max(name).await {
+        tracing::debug!(name, %error, "the interface's packets are not limited to a train's length");
+    }
+}
+
+async fn set_segments_max(name: &str) -> anyhow::Result<()> {
+    let (connection, handle, _) = rtnetlink::new_connection().context("netlink")?;
+    let task = tokio::spawn(connection);
+    let link = LinkUnspec::new_with_name(name).append_extra_attribute(LinkAttribute::GsoMaxSegs(SEGMENTS_MAX)).build();
+    let result = handle.link().set(link).execute().await;
+    task.abort();
+    Ok(result?)
 }

@@ -19,6 +19,6 @@ pub use member::{
 pub use network::{CreateNetwork, Down, InNetwork, Join, Joined, Left, NetworkCreated};
 pub use schema::SchemaVersion;
 pub use status::{
-    Attention, ControlStatus, DaemonState, DataStatus, DataplaneStatus, DnsStatus, Health, HomeRelay, NetworkStatus, PathKind,
-    PathStatus, PeerInNetwork, PeerStatus, Peers, Right, SessionStatus, Status,
+    Attention, ControlStatus, DaemonState, DataStatus, DataplaneStatus, DnsStatus, Health, HomeRelay, NetworkStatus,
+    PathKind, PathStatus, PeerInNetwork, PeerStatus, Peers, Right, SessionStatus, Status,
 };

@@ -83,6 +83,7 @@ fn path() -> PathStatus {
         endpoint: Some("203.0.113.7:42042".into()),
         relay: None,
         rtt_ms: Some(0.4),
+        mtu: Some(1440),
         why: None,
     }
 }
@@ -128,11 +129,13 @@ pub(crate) fn status() -> Status {
             rights: vec![Right::Issue, Right::Admin, Right::Relay],
             control: ControlStatus { listen: vec!["/ip4/0.0.0.0/tcp/42042".into()], peers: 2 },
             data: DataStatus { listen: vec!["0.0.0.0:42042".into()], observed: vec![] },
+            dataplane: DataplaneStatus::default(),
             home_relay: Some(HomeRelay { name: "alice".into(), rtt_ms: Some(1.2) }),
             peers: vec![peer()],
             revoked: 1,
             drops: BTreeMap::from([("replayed".into(), 2)]),
         }],
+        dataplane: Some(DataplaneStatus::default()),
         attention: vec![Attention { what: "an update".into(), command: "holloway update".into() }],
         dns: DnsStatus { listening: vec!["127.42.0.53:53".into()], integration: "hosts file".into() },
     }

@@ -364,7 +364,9 @@ impl PathAgent {
         if self.silent_probes < PROBES {
             self.silent_probes += 1;
             self.probe_at = Some(now + PROBE_EVERY);
-            return self.current.and_then(|current| self.probe(current, now)).into_iter().collect();
+            let mut outputs: Vec<_> = self.current.and_then(|current| self.probe(current, now)).into_iter().collect();
+            outputs.extend(self.with_mtu(|mtu, ids| mtu.handle_silence(ids, now)));
+            return outputs;
         }
         self.give_up(now)
     }

@@ -30,6 +30,9 @@ const TRIAL_EVERY: Duration = Duration::from_millis(50);
 /// before TCP gives up.
 const VALIDATE_EVERY: Duration = Duration::from_secs(5);
 
+/// How often silence makes a size be tried again: traffic in one direction only is silent too.
+const SUSPECT_EVERY: Duration = Duration::from_secs(2);
+
 /// When a search is done again (RFC 8899 §5.1.1 PMTU_RAISE_TIMER).
 const RAISE_EVERY: Duration = Duration::from_secs(600);
 
@@ -46,6 +49,8 @@ pub(super) struct PathMtu {
     loss: Loss,
     rtt: Option<Duration>,
     next_at: Option<Instant>,
+    /// When a trial last confirmed the size in use.
+    settled_at: Option<Instant>,
     setbacks: u32,
 }
 
@@ -77,6 +82,7 @@ impl PathMtu {
             loss: Loss::default(),
             rtt: None,
             next_at: None,
+            settled_at: None,
             setbacks: 0,
         }
     }
@@ -115,6 +121,16 @@ impl PathMtu {
         }
         self.trial = Some(Trial::new(self.choose(now)));
         self.advance(ids, now)
+    }
+
+    /// Data was sent, and nothing came back for a while. A black hole shows so: what is sent vanishes, and the peer has
+    /// nothing to answer. The size in use is tried again at once, if it was not just now.
+    pub(super) fn handle_silence(&mut self, ids: &mut u64, now: Instant) -> Option<Ask> {
+        if let State::Settled { .. } = self.state {
+            let tried = self.settled_at.map_or(now, |at| at + SUSPECT_EVERY);
+            self.next_at = self.next_at.map(|at| at.min(tried.max(now)));
+        }
+        self.handle_used(ids, now)
     }
 
     /// The size of the next trial.
@@ -229,6 +245,7 @@ impl PathMtu {
             return;
         }
         self.next_at = Some(now + VALIDATE_EVERY);
+        self.settled_at = Some(now);
         if let State::Searching(_) = self.state {
             self.state = State::Settled { raise_at: now + RAISE_EVERY };
         }

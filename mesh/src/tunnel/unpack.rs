@@ -11,7 +11,9 @@ use crate::offload::{bundled, complete_checksum};
 /// yet known when a session is that young.
 pub(super) fn unpack(flags: RecordFlags, content: &mut [u8]) -> Result<Vec<Vec<u8>>, DropReason> {
     match flags.kind() {
-        Some(RecordKind::Control) if !flags.has(RecordFlags::SEVERAL | RecordFlags::CHECKSUM | RecordFlags::FRAGMENT) => {
+        Some(RecordKind::Control)
+            if !flags.has(RecordFlags::SEVERAL | RecordFlags::CHECKSUM | RecordFlags::FRAGMENT) =>
+        {
             Ok(vec![content.to_vec()])
         }
         Some(RecordKind::Ip) if flags.has(RecordFlags::FRAGMENT) => Err(DropReason::Unsupported),

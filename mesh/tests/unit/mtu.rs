@@ -344,6 +344,22 @@ fn another_path_starts_from_what_is_known_but_never_by_fragmenting() {
     assert_eq!(model.mtu.limit(), 1472, "what was known is tried again at once");
 }
 
+#[test]
+fn silence_makes_the_size_in_use_be_tried_at_once_and_not_more_often_than_it_may() {
+    let mut model = Model::searched(1, true, 1472);
+    model.run(seconds(6));
+    model.data_every = None;
+    model.truth = 1340;
+    // Not just after it was confirmed.
+    model.now = model.mtu.settled_at.expect("it was settled") + Duration::from_millis(500);
+    assert_eq!(model.mtu.handle_silence(&mut model.ids, model.now), None);
+    // A while later it is, long before its turn.
+    model.now = model.now + SUSPECT_EVERY;
+    let ask = model.mtu.handle_silence(&mut model.ids, model.now).expect("it is suspected");
+    assert_eq!(ask.size, 1472);
+    assert_eq!(model.mtu.handle_silence(&mut model.ids, model.now), None, "one at a time");
+}
+
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }

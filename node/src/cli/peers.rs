@@ -102,6 +102,7 @@ pub(crate) mod examples {
                 endpoint: Some("203.0.113.7:42042".into()),
                 relay: None,
                 rtt_ms: Some(0.4),
+                mtu: Some(1440),
                 why: None,
             },
             session: Some(SessionStatus {
@@ -119,7 +120,7 @@ pub(crate) mod examples {
     /// A peer without a path.
     pub(crate) fn carol() -> PeerStatus {
         let why = Some("it answers at none of its 2 addresses".into());
-        let path = PathStatus { kind: PathKind::None, endpoint: None, relay: None, rtt_ms: None, why };
+        let path = PathStatus { kind: PathKind::None, endpoint: None, relay: None, rtt_ms: None, mtu: None, why };
         PeerStatus {
             name: "carol".into(),
             address: "fd42::c".into(),

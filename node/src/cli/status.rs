@@ -1,6 +1,6 @@
 //! `holloway status`: made to be read by somebody tired.
 
-use holloway_dashboard::api::{DaemonState, NetworkStatus, Status};
+use holloway_dashboard::api::{DaemonState, DataplaneStatus, NetworkStatus, Status};
 
 use super::args::Check;
 use super::context::Context;
@@ -84,6 +84,7 @@ fn network_lines(network: &NetworkStatus) -> Vec<(&'static str, String)> {
         ("rights", invites::rights(&network.rights)),
         ("control", format!("connected to {} of {} members", control.peers, network.peers.len())),
         ("data path", data_words(network)),
+        ("", dataplane_words(&network.dataplane)),
     ];
     if let Some(relay) = &network.home_relay {
         let rtt = relay.rtt_ms.map_or_else(String::new, |rtt| format!(", {}", milliseconds(rtt)));
@@ -105,6 +106,21 @@ fn data_words(network: &NetworkStatus) -> String {
         [] => format!("listens at {listen}"),
         observed => format!("listens at {listen}; others see it at {}", joined(observed, "nothing")),
     }
+}
+
+/// How packets are carried, and what would make it faster.
+fn dataplane_words(dataplane: &DataplaneStatus) -> String {
+    let DataplaneStatus { lanes, cipher, mtu, .. } = dataplane;
+    let threads = if *lanes == 1 { "1 lane".to_owned() } else { format!("{lanes} lanes") };
+    let offloads = [
+        (dataplane.tun_offload, "large TCP packets at the interface"),
+        (dataplane.tun_uso || !dataplane.tun_offload, "large UDP packets at the interface"),
+        (dataplane.udp_gso, "segmented sends"),
+        (dataplane.udp_gro, "coalesced receives"),
+    ];
+    let missing: Vec<&str> = offloads.iter().filter(|(is_there, _)| !is_there).map(|(_, name)| *name).collect();
+    let slower = if missing.is_empty() { String::new() } else { format!("; slower without {}", missing.join(", ")) };
+    format!("{}, {threads}, MTU {mtu}{slower}", shown(cipher))
 }
 
 fn names_text(status: &Status, style: Style) -> String {
@@ -140,6 +156,27 @@ mod tests {
     use super::super::peers::examples::{bob, carol};
     use super::*;
 
+    fn dataplane() -> DataplaneStatus {
+        DataplaneStatus {
+            tun_offload: true,
+            tun_uso: true,
+            udp_gso: true,
+            udp_gro: true,
+            lanes: 1,
+            cipher: "aes-256-gcm".into(),
+            mtu: 1440,
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_said_where_it_matters() {
+        assert_eq!(dataplane_words(&dataplane()), "aes-256-gcm, 1 lane, MTU 1440");
+        let poor = DataplaneStatus { tun_offload: false, tun_uso: false, udp_gso: false, lanes: 2, ..dataplane() };
+        let expected =
+            "aes-256-gcm, 2 lanes, MTU 1440; slower without large TCP packets at the interface, segmented sends";
+        assert_eq!(dataplane_words(&poor), expected);
+    }
+
     fn status() -> Status {
         let network = NetworkStatus {
             label: "home".into(),
@@ -153,6 +190,7 @@ mod tests {
             rights: vec![Right::Issue, Right::Admin],
             control: ControlStatus { listen: vec!["/ip4/0.0.0.0/tcp/42042".into()], peers: 1 },
             data: DataStatus { listen: vec!["0.0.0.0:42042".into()], observed: vec!["198.51.100.10:42042".into()] },
+            dataplane: dataplane(),
             home_relay: Some(HomeRelay { name: "alice".into(), rtt_ms: Some(1.2) }),
             peers: vec![bob(), carol()],
             revoked: 1,
@@ -164,6 +202,7 @@ mod tests {
             state: DaemonState::Ready,
             uptime_s: 11_520,
             networks: vec![network],
+            dataplane: Some(dataplane()),
             attention: vec![Attention { what: "carol has no path".into(), command: "holloway ping carol".into() }],
             dns: DnsStatus { listening: vec!["127.42.0.53:53".into()], integration: "by /etc/resolv.conf".into() },
         }
@@ -179,6 +218,7 @@ home  fd42:1337:beef::/48 on hollow0
   rights        issue admin
   control       connected to 1 of 2 members
   data path     listens at 0.0.0.0:42042; others see it at 198.51.100.10:42042
+                aes-256-gcm, 1 lane, MTU 1440
   home relay    alice, 1.20 ms
   revoked       1 certificates
   dropped       replayed 2

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use holloway_control as control;
 use holloway_mesh::{
-    Channel, CipherChoice, Command, CommandError, CommandId, ControlCommand, ControlEvent, Event, Forwarding, GossipToken, LocalAddrs,
-    Node, Output, RecordId, Reply, RequestId, ResponseToken, StoreToken, TooLong, TrafficReport, TunOffload, Verdict,
-    Write,
+    Channel, CipherChoice, Command, CommandError, CommandId, ControlCommand, ControlEvent, Event, Forwarding,
+    GossipToken, LocalAddrs, Node, Output, RecordId, Reply, RequestId, ResponseToken, StoreToken, TooLong,
+    TrafficReport, TunOffload, Verdict, Write,
 };
 use holloway_wire::{Bootstrap, ControlAddr, Endpoint, Label, NetworkId, Now, RECORD_OVERHEAD};
 use tokio::sync::oneshot;

@@ -83,7 +83,9 @@ pub(crate) async fn open(engine: &Engine, joining: Joining) -> anyhow::Result<Ne
         refuse_overlap(&joining.identity, &name)?;
         let offload = engine.settings.dataplane.tun_offload;
         let wanted = tun::Wanted { name: &name, address, mtu: mtu.current, offload, queues: lanes };
-        (tun::open(&wanted)?, Some(name))
+        let tuns = tun::open(&wanted)?;
+        tun::limit_segments(&name).await;
+        (tuns, Some(name))
     } else {
         (Vec::new(), None)
     };

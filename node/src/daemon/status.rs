@@ -2,15 +2,15 @@ use std::time::Duration;
 
 use holloway_control::DialAddr;
 use holloway_dashboard::api::{
-    Attention, ControlStatus, DaemonState, DataStatus, DataplaneStatus, DnsStatus, NetworkStatus, PathKind, PathStatus, PeerStatus,
-    Right, SchemaVersion, SessionStatus, Status,
+    Attention, ControlStatus, DaemonState, DataStatus, DataplaneStatus, DnsStatus, NetworkStatus, PathKind, PathStatus,
+    PeerStatus, Right, SchemaVersion, SessionStatus, Status,
 };
 use holloway_mesh::{CipherChoice, PeerSnapshot, SessionSnapshot};
 use holloway_wire::{Rights, Suite};
 
 use super::engine::{NetworkView, View};
-use super::network::Dataplane;
 use super::names::{NamesView, fqdn};
+use super::network::Dataplane;
 use crate::clock::rfc3339;
 
 /// A peer heard of this recently counts as online.

@@ -40,7 +40,11 @@ struct Bound {
 impl UdpSockets {
     /// Binds all addresses for each of `lanes` lanes. Where the first has port 0 and the system chooses, the others get
     /// the same port if they ask for port 0 too.
-    pub(crate) fn bind(addresses: &[SocketAddr], settings: DataplaneSettings, lanes: usize) -> anyhow::Result<Vec<Self>> {
+    pub(crate) fn bind(
+        addresses: &[SocketAddr],
+        settings: DataplaneSettings,
+        lanes: usize,
+    ) -> anyhow::Result<Vec<Self>> {
         let first = Self::bind_lane(addresses, settings, lanes > 1)?;
         let chosen = first.local_addrs();
         let mut all = vec![first];

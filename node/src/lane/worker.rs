@@ -115,8 +115,7 @@ impl Worker {
                 return;
             }
             let sent = self.drain_tun();
-            let received =
-                self.incoming.drain(&self.udp, self.tun.as_deref(), &mut self.table, &mut self.upward);
+            let received = self.incoming.drain(&self.udp, self.tun.as_deref(), &mut self.table, &mut self.upward);
             self.upward.report(&mut self.table);
             if !sent && !received && self.sleep().is_err() {
                 return;

@@ -14,6 +14,9 @@ const MTU: u16 = 1500;
 /// Probabilities are counted in parts of this.
 const LOSS_SCALE: u32 = 10_000;
 
+/// Packets that Linux sends over a cable as one, where nothing is said (`GSO_MAX_SEGS`).
+const TRAIN: u32 = 65_535;
+
 /// What a token bucket lets through at once: a few full GSO packets, or it cannot fill the line.
 const RATE_BURST: &str = "256k";
 
@@ -24,6 +27,7 @@ const RATE_LATENCY: &str = "50ms";
 ///
 /// Weather acts where frames arrive, at both ends, so that a sender sees no error, as on a real
 /// network. It spares address resolution (ARP, neighbour discovery), which is no part of a path.
+/// It acts on single packets: in fair weather the cable carries trains of them as one.
 #[derive(Debug)]
 pub struct Link {
     namespace: Arc<Namespace>,
@@ -46,6 +50,7 @@ struct State {
 struct Weather {
     loss: u32,
     udp: Udp,
+    longest: u16,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +59,7 @@ enum Udp {
     Blocked,
 }
 
-const FAIR: Weather = Weather { loss: 0, udp: Udp::Passes };
+const FAIR: Weather = Weather { loss: 0, udp: Udp::Passes, longest: u16::MAX };
 
 impl Link {
     /// Plugs `namespace` into `segment` as `device`.
@@ -137,6 +142,28 @@ impl Link {
         let mut state = self.state();
         state.weather.loss = (share * f64::from(LOSS_SCALE)).round() as u32;
         state.apply_weather(&self.namespace, self.device)
+    }
+
+    /// Swallows IP packets longer than this, silently, in both directions: a black hole.
+    ///
+    /// # Errors
+    ///
+    /// When `nft` or `ip` refuses.
+    pub fn swallow_longer_than(&self, bytes: u16) -> Result<()> {
+        let mut state = self.state();
+        state.weather.longest = bytes;
+        state.apply_weather(&self.namespace, self.device)
+    }
+
+    /// Gives both ends of the cable another MTU; senders see it.
+    ///
+    /// # Errors
+    ///
+    /// When `ip` refuses.
+    pub fn set_mtu(&self, bytes: u16) -> Result<()> {
+        let state = self.state();
+        state.segment.namespace().ip(&format!("link set {} mtu {bytes}\n", state.port()))?;
+        self.namespace.ip(&format!("link set {} mtu {bytes}\n", self.device))
     }
 
     /// Swallows every UDP packet, silently, in both directions.
@@ -230,20 +257,28 @@ impl State {
     }
 
     fn apply_weather(&self, namespace: &Namespace, device: &str) -> Result<()> {
-        namespace.nft(&self.weather.ruleset(device))?;
         let port = self.port();
-        self.segment.namespace().nft(&self.weather.ruleset(&port))
+        for (namespace, device) in [(namespace, device), (self.segment.namespace(), port.as_str())] {
+            namespace.ip(&format!("link set {device} gso_max_segs {}\n", self.weather.segments_max()))?;
+            namespace.nft(&self.weather.ruleset(device))?;
+        }
+        Ok(())
     }
 }
 
 impl Weather {
+    /// Packets that the cable may carry as one: a rule that drops one must not drop a train.
+    const fn segments_max(self) -> u32 {
+        if self.loss == 0 && self.longest == u16::MAX { TRAIN } else { 1 }
+    }
+
     /// The rules for what arrives at `device`, in place of earlier ones.
     fn ruleset(self, device: &str) -> String {
         let udp = match self.udp {
             Udp::Passes => "",
             Udp::Blocked => "meta l4proto udp drop",
         };
-        let loss = self.loss;
+        let Self { loss, longest, .. } = self;
         format!(
             "add table netdev {device}
 delete table netdev {device}
@@ -252,6 +287,7 @@ table netdev {device} {{
     type filter hook ingress device \"{device}\" priority 0; policy accept;
     icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, nd-router-advert }} accept
     {udp}
+    meta protocol {{ ip, ip6 }} meta length > {longest} drop
     meta protocol {{ ip, ip6 }} numgen random mod {LOSS_SCALE} < {loss} drop
   }}
 }}
