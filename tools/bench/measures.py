@@ -9,7 +9,7 @@ from typing import Callable, Sequence
 import metrics
 from accounting import Meter, rss_bytes, wait_for_quiet, wakeups
 from metrics import Sample, percentile
-from programs import Failure
+from programs import Failure, Process
 from traffic import Datagrams, Traffic
 
 # A rate counts as carried while less than this is lost.
@@ -20,7 +20,7 @@ _HOPELESS_STEPS = 2
 
 _IDLE_PINGS = 200
 
-# What the last measurement left to do (acknowledgements, garbage collection) is over by then.
+# What a start or the last measurement left to do (announcements, garbage collection) is over by then.
 _SETTLE_SECONDS = 1.0
 
 _MIB = 1024 * 1024
@@ -30,8 +30,8 @@ _MIB = 1024 * 1024
 class Extent:
     """How long and how much."""
 
-    seconds: float
-    udp_seconds: float
+    seconds: int
+    udp_seconds: int
     udp_steps: tuple[int, ...]
     """Offered packets per second, ascending."""
     idle_seconds: float
@@ -41,16 +41,19 @@ class Extent:
 class Measures:
     """Measures one tunnel; plain TCP is taken beside each TCP run, where there is a way beside it."""
 
-    def __init__(self, traffic: Traffic, beside: Traffic | None, pids: Sequence[int], extent: Extent) -> None:
+    def __init__(self, traffic: Traffic, beside: Traffic | None, daemons: Sequence[Process], extent: Extent) -> None:
         self._traffic = traffic
         self._beside = beside
-        self._pids = pids
+        self._daemons = daemons
+        self._pids = [daemon.pid for daemon in daemons]
         self._extent = extent
         self._sample = Sample("")
 
     def take(self, round_name: str, tell: Callable[[str], None]) -> Sample:
-        """Takes everything; what fails is noted and the rest goes on."""
+        """Takes everything. What fails is noted and the rest goes on, unless a daemon has ended."""
         self._sample = Sample(round_name)
+        # Daemons that have just met still have things to tell each other.
+        time.sleep(_SETTLE_SECONDS if self._daemons else 0)
         steps: list[tuple[str, Callable[[], None]]] = [
             ("ping", self._ping),
             ("tcp1", lambda: self._tcp(1)),
@@ -66,14 +69,18 @@ class Measures:
             wait_for_quiet(self._extent.patience_seconds)
             try:
                 step()
-            except Failure as failure:
+            # A daemon that ends during a measurement has no CPU time any more.
+            except (Failure, OSError) as failure:
                 self._sample.faults[name] = str(failure)
+            if not all(daemon.runs() for daemon in self._daemons):
+                break
         return self._sample
 
     def _ping(self) -> None:
         with self._meter("ping"):
             times = self._traffic.ping(_IDLE_PINGS)
-        self._put_ping(times, _IDLE_PINGS, metrics.PING, metrics.PING_LOST)
+        self._put_ping(times, metrics.PING, metrics.PING_MEDIAN)
+        self._sample.figures[metrics.PING_LOST] = _IDLE_PINGS - len(times)
 
     def _tcp(self, streams: int) -> None:
         one = streams == 1
@@ -84,6 +91,7 @@ class Measures:
         with self._meter(f"tcp{streams}") as meter:
             stream = self._traffic.tcp(streams, self._extent.seconds)
         figures[speed] = stream.bits_per_second / 1e9
+        figures[f"tcp{streams}_retransmits"] = stream.retransmits
         self._put_cost(cpu, meter, stream.bytes / 1e9)
         if self._beside:
             plain = self._beside.tcp(streams, self._extent.seconds)
@@ -100,7 +108,7 @@ class Measures:
         with self._meter("loaded ping"):
             times = self._traffic.ping_loaded(self._extent.seconds)
         figures = self._sample.figures
-        self._put_ping(times, None, metrics.PING_LOADED, metrics.PING_LOADED_LOST)
+        self._put_ping(times, metrics.PING_LOADED, metrics.PING_LOADED_MEDIAN)
         figures[metrics.PING_LOADED_P99] = percentile(times, 0.99) * 1000
 
     def _udp(self) -> None:
@@ -149,12 +157,11 @@ class Measures:
     def _meter(self, name: str) -> Meter:
         return _NotingMeter(self._pids, self._sample, name)
 
-    def _put_ping(self, times: list[float], count: int | None, mean: str, lost: str) -> None:
+    def _put_ping(self, times: list[float], mean: str, median: str) -> None:
         if not times:
             raise Failure("no ping came back")
         self._sample.figures[mean] = sum(times) / len(times) * 1000
-        if count is not None:
-            self._sample.figures[lost] = count - len(times)
+        self._sample.figures[median] = percentile(times, 0.5) * 1000
 
     def _put_cost(self, key: str, meter: Meter, amount: float) -> None:
         """Notes the tunnel's CPU for each unit of what was delivered."""

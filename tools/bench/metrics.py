@@ -13,8 +13,9 @@ BOTH, BOTH_CPU = "both_ways_gbps", "both_ways_cpu_s_per_gb"
 UDP_CLEAN = "udp_clean_kpps"
 UDP_TOP, UDP_TOP_LOSS, UDP_TOP_CPU = "udp_top_kpps", "udp_top_loss_percent", "udp_top_cpu_us"
 FLOOD, FLOOD_SENT, FLOOD_CPU = "flood_kpps", "flood_sent_kpps", "flood_cpu_us"
-PING, PING_LOST = "ping_idle_us", "ping_idle_lost"
-PING_LOADED, PING_LOADED_P99, PING_LOADED_LOST = "ping_loaded_us", "ping_loaded_p99_us", "ping_loaded_lost"
+PING, PING_MEDIAN, PING_LOST = "ping_idle_us", "ping_idle_median_us", "ping_idle_lost"
+PING_LOADED, PING_LOADED_MEDIAN = "ping_loaded_us", "ping_loaded_median_us"
+PING_LOADED_P99 = "ping_loaded_p99_us"
 RSS, IDLE_CPU, IDLE_WAKEUPS = "rss_mib", "idle_cpu_percent", "idle_wakeups_per_s"
 
 # The candidates that others are compared with.

@@ -17,7 +17,7 @@ _CHACHA20 = {"cipher": "chacha20-poly1305"}
 # Where `fetch-peers` puts peers if nothing else is said, below cargo's folder.
 _PEERS_FOLDER = Path("target/peers")
 
-_UDP_STEPS = "100000,150000,200000,250000,300000"
+_UDP_STEPS = "50000,75000,100000,150000,200000,250000,300000"
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Options:
     rounds: int
     extent: Extent
     mtu: int
+    nice: int
     out: Path
     fetch: Path | None = None
     """Fetch peers into this folder, and nothing else."""
@@ -51,7 +52,7 @@ def _read_fetch(words: list[str]) -> Options:
         prog="tools/bench fetch-peers",
         description="Unpacks the peers of Debian sid into a folder, without installing them.")
     parser.add_argument("folder", type=Path, nargs="?", default=_PEERS_FOLDER, help="default: %(default)s")
-    return Options([], 0, Extent(0, 0, (), 0, 0), 0, Path(), fetch=parser.parse_args(words).folder)
+    return Options([], 0, Extent(0, 0, (), 0, 0), 0, 0, Path(), fetch=parser.parse_args(words).folder)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -65,15 +66,18 @@ def _parser() -> argparse.ArgumentParser:
     add("--peer", action="append", default=[], metavar="NAME=PATH[,KEY=VALUE]...",
         help="one more candidate, or another program for one; the name begins with its kind: holloway, "
              f"{', '.join(PEERS)}. Holloway knows cipher and config, nebula knows buffers and cipher")
-    add("--peers", type=Path, default=_PEERS_FOLDER, metavar="FOLDER", help="what fetch-peers made; default: %(default)s")
+    add("--peers", type=Path, default=_PEERS_FOLDER, metavar="FOLDER",
+        help="what fetch-peers made; default: %(default)s")
     add("--only", metavar="NAMES", help="only these candidates, separated by commas; the plain cable is always there")
     add("--rounds", type=int, default=5, help="default: %(default)s")
-    add("--seconds", type=float, default=3.0, help="of each TCP run; default: %(default)s")
-    add("--udp-seconds", type=float, default=2.0, help="of each UDP run; default: %(default)s")
+    add("--seconds", type=int, default=3, help="of each TCP run; default: %(default)s")
+    add("--udp-seconds", type=int, default=2, help="of each UDP run; default: %(default)s")
     add("--udp-steps", default=_UDP_STEPS, metavar="RATES", help="200-byte packets per second; default: %(default)s")
     add("--idle-seconds", type=float, default=5.0, help="of watching idle daemons, 0: none; default: %(default)s")
     add("--patience", type=float, default=20.0, metavar="SECONDS",
         help="how long each measurement waits for other programs to leave the machine alone; default: %(default)s")
+    add("--nice", type=int, default=0, metavar="N",
+        help="niceness of everything that is measured, -20 first: for a machine that others use; default: %(default)s")
     add("--mtu", type=int, default=1500, help="of the cable; default: %(default)s")
     add("--out", type=Path, default=Path("target/bench"), metavar="FOLDER", help="default: %(default)s")
     add("--quick", action="store_true", help="one round of one-second runs, without patience: to see that it works")
@@ -87,8 +91,8 @@ def _mean(typed: argparse.Namespace) -> Options:
     extent = Extent(typed.seconds, typed.udp_seconds, steps, typed.idle_seconds, typed.patience)
     rounds = typed.rounds
     if typed.quick:
-        rounds, extent = 1, Extent(1.0, 1.0, steps, min(typed.idle_seconds, 1.0), 0.0)
-    return Options(_candidates(typed), rounds, extent, typed.mtu, typed.out)
+        rounds, extent = 1, Extent(1, 1, steps, min(typed.idle_seconds, 1.0), 0.0)
+    return Options(_candidates(typed), rounds, extent, typed.mtu, typed.nice, typed.out)
 
 
 def _candidates(typed: argparse.Namespace) -> list[Named]:

@@ -40,7 +40,8 @@ text { font-family: ui-sans-serif, system-ui, "Segoe UI", "Helvetica Neue", "Dej
 .ground { fill: #ffffff; } .title { fill: #14181d; font-size: 22px; font-weight: 650; }
 .sub { fill: #5b6673; font-size: 12.5px; } .head { fill: #14181d; font-size: 15px; font-weight: 650; }
 .name { fill: #39424d; font-size: 12px; } .name.ours { fill: #0b6e5f; font-weight: 650; }
-.value { fill: #39424d; font-size: 11.5px; font-variant-numeric: tabular-nums; } .tick { fill: #5b6673; font-size: 10.5px; }
+.value { fill: #39424d; font-size: 11.5px; font-variant-numeric: tabular-nums; }
+.tick { fill: #5b6673; font-size: 10.5px; }
 .grid { stroke: #e4e8ed; stroke-width: 1; } .base { stroke: #aeb7c2; stroke-width: 1; }
 .cut { stroke: #ffffff; stroke-width: 2.5; }
 .range { stroke: #14181d; stroke-opacity: .55; stroke-width: 1.2; }
@@ -221,7 +222,8 @@ def _draw_dumbbell(panel: _Panel, row: Result, axis: _Axis, y: float) -> str:
     middle = y + _BAR + _BAR_GAP / 2
     ends = [(tone, s) for tone, series in (("a", panel.first), ("b", panel.second)) if (s := row.summary(series.key))]
     points = [axis.x(summary.median) for _, summary in ends]
-    parts = [f'<line class="link {_class(row)}" x1="{min(points):.1f}" x2="{max(points):.1f}" y1="{middle}" y2="{middle}"/>']
+    parts = [f'<line class="link {_class(row)}" x1="{min(points):.1f}" x2="{max(points):.1f}" '
+             f'y1="{middle}" y2="{middle}"/>']
     for tone, summary in ends:
         parts.append(_range(summary, axis, middle))
         parts.append(f'<circle class="{_class(row)} {tone}" cx="{axis.x(summary.median):.1f}" cy="{middle}" r="6"/>')

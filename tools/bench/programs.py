@@ -108,7 +108,7 @@ class Programs:
         argv = _argv(words, inside)
         try:
             done = subprocess.run(argv, input=text, stdin=None if text else subprocess.DEVNULL, capture_output=True,
-                                  text=True, timeout=seconds, start_new_session=True, preexec_fn=_die_with_us)
+                                  text=True, timeout=seconds, preexec_fn=_settle)
         except subprocess.TimeoutExpired:
             raise Failure(f"{_spoken(words)} did not end within {seconds:.0f} s") from None
         except OSError as error:
@@ -125,8 +125,7 @@ class Programs:
         with open(log, "wb") as output:
             try:
                 popen = subprocess.Popen(_argv(words, inside), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                                         env={**os.environ, **(environment or {})}, start_new_session=True,
-                                         preexec_fn=_die_with_us)
+                                         env={**os.environ, **(environment or {})}, preexec_fn=_settle)
             except OSError as error:
                 raise Failure(f"{_spoken(words)}: {error}") from None
         process = Process(popen, name, log)
@@ -141,7 +140,7 @@ class Programs:
 
 def tail(text: str) -> str:
     """The last words of a log, on one line."""
-    return " | ".join(line for line in text[-TAIL_CHARACTERS:].splitlines() if line.strip())
+    return " | ".join(line for line in text[-TAIL_CHARACTERS:].splitlines() if line.strip()) or "without a word"
 
 
 def _argv(words: Sequence[str | Path], inside: str | None) -> list[str]:
@@ -154,6 +153,9 @@ def _spoken(words: Sequence[str | Path]) -> str:
     return " ".join([Path(words[0]).name, *(str(word) for word in words[1:3])])
 
 
-def _die_with_us() -> None:
+def _settle() -> None:
+    # A group of its own, so that ctrl-C reaches this script alone, which then ends everything in order; the same
+    # session, so that the scheduler weighs daemons and test programs against each other.
+    os.setpgid(0, 0)
     # If this script is killed outright, nobody is left to end what it started.
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import tempfile
@@ -19,13 +18,15 @@ from ground import Ground
 from measures import Measures
 from metrics import PLAIN, Result
 from options import Options
+from priority import niceness
 from programs import Failure, Programs, wait_until
 from traffic import CONGESTION_CONTROL, UDP_BYTES, Ends, Traffic, udp_socket_bytes
 
 # A tunnel carries a ping in well under a second; yggdrasil searches for a while.
 _REACH_SECONDS = 30.0
 
-_END_BY = (signal.SIGTERM, signal.SIGHUP)
+# All of them end a run in order; a shell starts background programs deaf to the first.
+_END_BY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass
@@ -47,22 +48,22 @@ def measure_all(options: Options) -> Record:
     for number in _END_BY:
         signal.signal(number, _interrupt)
     started = time.monotonic()
+    candidates = [create(named) for named in [Named(PLAIN), *options.named]]
     with tempfile.TemporaryDirectory(prefix="holloway-bench-") as folder, Programs(Path(folder)) as programs:
-        with Ground(programs, options.mtu) as ground:
-            run = _Run(options, programs, ground, Path(folder))
+        with niceness(options.nice), Ground(programs, options.mtu) as ground:
+            run = _Run(options, candidates, ground, Path(folder))
             run.measure()
     run.record.seconds = time.monotonic() - started
     return run.record
 
 
 class _Run:
-    def __init__(self, options: Options, programs: Programs, ground: Ground, folder: Path) -> None:
+    def __init__(self, options: Options, candidates: list[Candidate], ground: Ground, folder: Path) -> None:
         self._options = options
-        self._programs = programs
+        self._candidates = candidates
         self._ground = ground
         self._folder = folder
-        self._candidates = [create(named) for named in [Named(PLAIN), *options.named]]
-        results = [Result(c.name, _version(c), str(c.path) if c.path else None, c.settings) for c in self._candidates]
+        results = [Result(c.name, _version(c), str(c.path) if c.path else None, c.settings) for c in candidates]
         self.record = Record(machine.facts(), _settings(options, ground), results)
 
     def measure(self) -> None:
@@ -100,9 +101,8 @@ class _Run:
             return traffic.reaches()
 
         wait_until("the first ping through the tunnel", _REACH_SECONDS, reaches)
-        pids = [daemon.pid for daemon in tunnel.daemons]
-        sample = Measures(traffic, beside, pids, self._options.extent).take(round_name, lambda name: _tell(f"{name} "))
-        result.samples.append(sample)
+        measures = Measures(traffic, beside, tunnel.daemons, self._options.extent)
+        result.samples.append(measures.take(round_name, lambda name: _tell(f"{name} ")))
         for daemon in tunnel.daemons:
             daemon.must_run()
         result.description = tunnel.describe()
@@ -128,7 +128,7 @@ def _settings(options: Options, ground: Ground) -> dict[str, Any]:
         "idle_seconds": extent.idle_seconds,
         "patience_seconds": extent.patience_seconds,
         "namespace": ground.settings(),
-        "nice": os.nice(0),
+        "nice": options.nice,
     }
 
 

@@ -29,14 +29,14 @@ def text(record: Record) -> str:
 
 
 def verdict_text(verdicts: Sequence[Verdict]) -> str:
-    """One line for each promise."""
+    """One line for each goal."""
     if all(verdict.measured is None for verdict in verdicts):
         return ""
     rows = [["", "goal", "wanted", "measured"]]
     for verdict in verdicts:
         word = {True: "reached", False: "NOT reached", None: "not measured"}[verdict.reached]
         sign = "≥" if verdict.at_least else "≤"
-        rows.append([word, verdict.promise, f"{sign} {verdict.bound:g}", _number(verdict.measured)])
+        rows.append([word, verdict.goal, f"{sign} {verdict.bound:g}", _number(verdict.measured)])
     return "Goals\n" + _align(rows, left=2)
 
 

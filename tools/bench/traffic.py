@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
 from dataclasses import dataclass
@@ -73,12 +74,12 @@ class Traffic:
         self._programs = programs
         self._ends = ends
 
-    def tcp(self, streams: int, seconds: float, both_ways: bool = False) -> Stream:
+    def tcp(self, streams: int, seconds: int, both_ways: bool = False) -> Stream:
         """Fills the way with TCP; both ways at once are summed."""
         words = ["-C", CONGESTION_CONTROL, "-P", str(streams), *(["--bidir"] if both_ways else [])]
         return _stream(self._iperf(words, seconds))
 
-    def udp(self, packets_per_second: int | None, seconds: float) -> Datagrams:
+    def udp(self, packets_per_second: int | None, seconds: int) -> Datagrams:
         """Sends small packets at a fixed rate, or as fast as the sender can."""
         bits = (packets_per_second or 0) * UDP_BYTES * 8
         words = ["-u", "-b", str(bits), "-l", str(UDP_BYTES), "-w", str(udp_socket_bytes())]
@@ -92,10 +93,10 @@ class Traffic:
         process.wait(count * PING_INTERVAL_SECONDS + _IPERF_EXTRA_SECONDS)
         return ping_times(process.said())
 
-    def ping_loaded(self, seconds: float) -> list[float]:
+    def ping_loaded(self, seconds: int) -> list[float]:
         """Round-trip times while one TCP stream fills the way."""
         server = self._start_server()
-        total = _RAMP_SECONDS + seconds + _RAMP_SECONDS
+        total = seconds + math.ceil(2 * _RAMP_SECONDS)
         client = self._programs.start(self._client(["-C", CONGESTION_CONTROL, "-J"], total), self._ends.left.namespace)
         try:
             # Not a wait for a condition: the stream has to reach its speed, and no one can say when it has.
@@ -116,7 +117,7 @@ class Traffic:
             return False
         return True
 
-    def _iperf(self, words: list[str], seconds: float) -> dict[str, Any]:
+    def _iperf(self, words: list[str], seconds: int) -> dict[str, Any]:
         server = self._start_server()
         client = self._programs.start(self._client([*words, "-J"], seconds), self._ends.left.namespace)
         try:
@@ -137,7 +138,7 @@ class Traffic:
         wait_until("iperf3's server", _SERVER_START_SECONDS, listens)
         return server
 
-    def _client(self, words: list[str], seconds: float) -> list[str]:
+    def _client(self, words: list[str], seconds: int) -> list[str]:
         ends = self._ends
         return ["iperf3", "-c", ends.server, "-B", ends.client, "-p", str(_PORT), "-t", str(seconds), *words]
 

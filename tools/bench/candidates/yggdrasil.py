@@ -20,13 +20,16 @@ class Yggdrasil(Candidate):
 
     def start(self, stage: Stage) -> Tunnel:
         files = [self._configure(stage, side) for side in stage.ground.sides]
-        left, right = (stage.programs.run([*self.argv, "-useconffile", str(file), "-address"]).strip() for file in files)
+        left, right = (self._address(stage, file) for file in files)
         daemons = []
         for side, file in zip(stage.ground.sides, files):
             words = [*self.argv, "-useconffile", str(file), "-loglevel", "error"]
             daemons.append(stage.programs.start(words, side.namespace))
             stage.wait_for_interface(side, _INTERFACE, daemons[-1])
         return Tunnel(left, right, daemons)
+
+    def _address(self, stage: Stage, file: Path) -> str:
+        return stage.programs.run([*self.argv, "-useconffile", str(file), "-address"]).strip()
 
     def _configure(self, stage: Stage, side: Side) -> Path:
         configuration = json.loads(stage.programs.run([*self.argv, "-genconf", "-json"]))

@@ -26,7 +26,7 @@ def _record(*results: Result) -> Record:
 
 
 def _verdict(record: Record, ending: str) -> verdicts.Verdict:
-    return next(verdict for verdict in verdicts.judge(record) if verdict.promise.endswith(ending))
+    return next(verdict for verdict in verdicts.judge(record) if verdict.goal.endswith(ending))
 
 
 class Figures(unittest.TestCase):
@@ -58,8 +58,8 @@ class Verdicts(unittest.TestCase):
         self.assertIsNone(_verdict(record, "one TCP stream, times wireguard-go").reached)
 
     def test_a_peer_that_is_not_there_is_not_mentioned(self) -> None:
-        promises = [verdict.promise for verdict in verdicts.judge(_record(_result("holloway")))]
-        self.assertFalse([promise for promise in promises if "wireguard-go" in promise or "nebula" in promise])
+        goals = [verdict.goal for verdict in verdicts.judge(_record(_result("holloway")))]
+        self.assertFalse([goal for goal in goals if "wireguard-go" in goal or "nebula" in goal])
 
 
 class Report(unittest.TestCase):
