@@ -169,7 +169,7 @@ class _Axis:
     """A linear axis from zero."""
 
     def __init__(self, highest: float) -> None:
-        self._step = _round_step(highest / 4)
+        self._step = _round_step(highest / 5)
         self._end = max(highest, self._step)
 
     def x(self, value: float) -> float:

@@ -75,8 +75,9 @@ def _blocks(record: Record) -> list[tuple[str, list[Column]]]:
             ("CPU µs each", _range(metrics.FLOOD_CPU)),
         ]),
         ("Ping, µs", [
-            ("idle", _range(metrics.PING, 0)),
-            ("beside one TCP stream", _range(metrics.PING_LOADED, 0)),
+            ("idle, mean", _range(metrics.PING, 0)),
+            ("median", _range(metrics.PING_MEDIAN, 0)),
+            ("beside one TCP stream, mean", _range(metrics.PING_LOADED, 0)),
             ("99 % of them under", _range(metrics.PING_LOADED_P99, 0)),
         ]),
         ("One daemon, afterwards", [
