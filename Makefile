@@ -8,6 +8,9 @@ CARGO ?= cargo
 PREFIX ?= /usr/local
 DESTDIR ?=
 
+# Options of `make bench`.
+BENCH ?=
+
 # How much larger the long proofs are than the same tests in `make test`.
 HOLLOWAY_PROVE_SCALE ?= 50
 # What proptest tries for each property by default is 256.
@@ -20,6 +23,7 @@ TARGET = $(or $(CARGO_TARGET_DIR),target)
 NEEDED_TO_BUILD := cc:build-essential
 NEEDED_BY_LABS := ip:iproute2 nft:nftables ping:iputils-ping curl:curl
 NEEDED_BY_TESTS := $(NEEDED_BY_LABS) dig:dnsutils ps:procps
+NEEDED_BY_BENCH := ip:iproute2 ping:iputils-ping iperf3:iperf3 python3:python3
 
 PURE := -p holloway-wire -p holloway-mesh -p holloway-relay
 
@@ -52,8 +56,14 @@ prove:
 	tools/need $(NEEDED_TO_BUILD) $(NEEDED_BY_TESTS)
 	HOLLOWAY_PROVE=1 HOLLOWAY_PROVE_SCALE=$(HOLLOWAY_PROVE_SCALE) PROPTEST_CASES=$(PROVE_CASES) tools/test prove
 
+# What the pure crates cost, then the whole program beside the cable and other tunnels; see BENCHMARKS.md.
+# BENCH="--quick" and the like are passed on to tools/bench.
 bench:
+	tools/need $(NEEDED_TO_BUILD) $(NEEDED_BY_BENCH)
 	$(CARGO) bench --profile dist $(PURE) --benches
+	$(CARGO) build --profile dist
+	if [[ $$EUID -eq 0 ]]; then as=; else as=sudo; fi; \
+	$$as python3 -B tools/bench --holloway $(TARGET)/dist/holloway --peers $(TARGET)/peers --out $(TARGET)/bench $(BENCH)
 
 fmt:
 	$(CARGO) fmt --all
