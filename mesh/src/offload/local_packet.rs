@@ -84,7 +84,6 @@ impl<'a> LocalPacket<'a> {
     ///
     /// # Errors
     /// [`TooBig`] gives back what cannot be cut so.
-    #[expect(clippy::result_large_err, reason = "the packet is given back, once per packet that does not fit")]
     pub fn cut(self, limit: usize) -> Result<Pieces<'a>, TooBig<'a>> {
         match (self.segment_size, self.headers) {
             (None, _) if self.packet.len() <= limit => Ok(Pieces::whole(self.packet, self.checksum)),

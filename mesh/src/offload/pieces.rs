@@ -22,6 +22,7 @@ pub struct Pieces<'a> {
     cut: Cut,
 }
 
+#[expect(clippy::large_enum_variant, reason = "one is made per packet read: a box would cost an allocation each")]
 enum Cut {
     Whole { is_taken: bool },
     Segments(Segments),

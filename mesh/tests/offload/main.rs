@@ -1,6 +1,7 @@
 //! Cutting and gathering, packet by packet and in bulk: whatever comes out is what a plain sender would have sent.
 //!
 //! `HOLLOWAY_PROVE_SCALE` multiplies the number of random cases; 500 makes it ten million.
+#![expect(clippy::print_stdout, reason = "a proof says which seeds it tried")]
 
 mod malformed;
 mod records;
@@ -16,7 +17,7 @@ const CASES: u64 = 20_000;
 /// How many random cases are wanted.
 #[expect(clippy::disallowed_methods, reason = "how long a proof may take is told by the environment")]
 fn cases() -> u64 {
-    CASES * std::env::var("HOLLOWAY_PROVE_SCALE").map_or(1, |scale| scale.parse::<u64>().unwrap())
+    CASES * std::env::var("HOLLOWAY_PROVE_SCALE").map_or(1, |scale| scale.parse::<u64>().expect("a number"))
 }
 
 /// Runs one case per seed; a failure names its seed.

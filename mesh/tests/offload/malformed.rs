@@ -13,7 +13,7 @@ fn virtio(rng: &mut Rng, sound: [u8; 10]) -> [u8; 10] {
     let mut virtio = sound;
     for _ in 0..1 + rng.below(3) {
         match rng.below(7) {
-            0 => virtio = rng.bytes(10).try_into().unwrap(),
+            0 => virtio = rng.bytes(10).try_into().expect("ten"),
             1 => virtio[0] = rng.below(4) as u8,
             2 => virtio[1] = [0, 1, 3, 4, 5, 0x81, 0x84, 0x85][rng.below(8)],
             field => {
@@ -126,7 +126,7 @@ fn whatever_fragments_come_only_whole_packets_leave() {
             content.extend_from_slice(&(8 * rng.magnitude(0, 8191) as u16).to_le_bytes());
             content.extend_from_slice(&[rng.below(5) as u8, u8::from(rng.one_in(20))]);
             let len = 8 * rng.magnitude(0, 200);
-            content.extend(rng.bytes(len));
+            content.resize(8 + len, 7);
             if let Ok(Some((packet, _))) = reassembly.push(&content, Instant::from_nanos(now)) {
                 assert!(!packet.is_empty() && packet.len() <= 65_535);
             }

@@ -30,7 +30,7 @@ pub(crate) fn be32(bytes: &[u8], at: usize) -> u32 {
 }
 
 pub(crate) fn put16(bytes: &mut [u8], at: usize, value: usize) {
-    bytes[at..at + 2].copy_from_slice(&u16::try_from(value).unwrap().to_be_bytes());
+    bytes[at..at + 2].copy_from_slice(&u16::try_from(value).expect("16 bits").to_be_bytes());
 }
 
 pub(crate) fn put32(bytes: &mut [u8], at: usize, value: u32) {
@@ -84,7 +84,7 @@ pub(crate) fn plain(packet: &[u8]) -> Option<Plain> {
 /// The sum of the pseudo-header of a plain packet (RFC 9293 §3.1, RFC 8200 §8.1).
 pub(crate) fn pseudo_sum(packet: &[u8], found: &Plain) -> u16 {
     let addresses = if packet[0] >> 4 == 4 { &packet[12..20] } else { &packet[8..40] };
-    let length = u32::try_from(packet.len() - found.at).unwrap().to_be_bytes();
+    let length = u32::try_from(packet.len() - found.at).expect("below 64 KiB").to_be_bytes();
     sum(&[addresses, &length, &[0, 0, 0, found.protocol]])
 }
 

@@ -49,7 +49,7 @@ fn ip_len(packet: &[u8]) -> usize {
 
 /// The packet that follows on another: the next sequence number, or the next identification.
 fn next(packet: &[u8], payload: &[u8]) -> Vec<u8> {
-    let found = plain(packet).unwrap();
+    let found = plain(packet).expect("a plain packet");
     let mut next = [&packet[..found.header_len], payload].concat();
     if found.protocol == TCP {
         let sequence = be32(&next, found.at + 4).wrapping_add((packet.len() - found.header_len) as u32);
@@ -252,7 +252,7 @@ fn a_damaged_packet_goes_on_as_it_came() {
     for version in [4, 6] {
         let first = packet(version, TCP, &[1; 100]);
         let mut damaged = next(&first, &[2; 100]);
-        *damaged.last_mut().unwrap() ^= 1;
+        *damaged.last_mut().expect("bytes") ^= 1;
         let mut packets = [first.clone(), damaged.clone(), next(&damaged, &[3; 100])];
         let mut written = Vec::new();
         let mut write = |slices: &[IoSlice<'_>]| written.push(slices.concat_bytes());
@@ -300,7 +300,7 @@ fn an_open_checksum_needs_a_header_that_has_one() {
 
 /// The virtio header of a packet whose checksum is open; `kind` and `size` where it stands for many.
 fn virtio(packet: &[u8], kind: u8, size: u16) -> VirtioHeader {
-    let found = plain(packet).unwrap();
+    let found = plain(packet).expect("a plain packet");
     let offset = found.checksum_at() - found.at;
     let [low, high] = size.to_le_bytes();
     VirtioHeader::decode(&[1, kind, 0, 0, low, high, found.at as u8, 0, offset as u8, 0]).expect("a header")
@@ -356,7 +356,7 @@ fn an_inner_checksum_of_a_tunnel_is_filled_in() {
     let inner = packet(4, UDP, &[7; 60]);
     let mut outer = packet(6, UDP, &inner);
     let (start, end) = (48 + 20, outer.len());
-    let pseudo = crate::reference::pseudo_sum(&inner, &plain(&inner).unwrap());
+    let pseudo = crate::reference::pseudo_sum(&inner, &plain(&inner).expect("a plain packet"));
     put16(&mut outer, start + 6, pseudo.into());
     let virtio = VirtioHeader::decode(&[1, 0, 0, 0, 0, 0, start as u8, 0, 6, 0]).expect("a header");
     let parsed = LocalPacket::parse(Some(&virtio), &mut outer).expect("sound");

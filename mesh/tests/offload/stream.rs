@@ -75,7 +75,7 @@ impl Stream {
         addresses[0] = [10, 0xfd][usize::from(is_v6)];
         let half = addresses.len() / 2;
         addresses[half] = addresses[0];
-        let mut ports: [u8; 4] = rng.bytes(4).try_into().unwrap();
+        let mut ports: [u8; 4] = rng.bytes(4).try_into().expect("four");
         ports[0] = number;
         let mut stream = Self {
             is_v6,
@@ -151,7 +151,7 @@ impl Stream {
             packet[40] = self.protocol;
         }
         finish_v4(&mut packet);
-        let length = u32::try_from(total - self.ip_len()).unwrap();
+        let length = u32::try_from(total - self.ip_len()).expect("below 64 KiB");
         let pseudo = sum(&[&self.addresses, &[0, self.protocol], &length.to_be_bytes()]);
         packet.extend_from_slice(&self.ports);
         if self.protocol == UDP {
