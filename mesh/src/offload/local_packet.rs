@@ -27,7 +27,7 @@ pub struct LocalPacket<'a> {
 }
 
 /// A packet longer than its limit, which may not be cut: it is fragmented, or its sender is told
-/// ([`super::packet_too_big`]).
+/// ([`crate::packet_too_big`]).
 pub struct TooBig<'a> {
     /// The packet. One that stands for many datagrams can still be cut at a limit that takes them.
     pub packet: LocalPacket<'a>,
