@@ -1,10 +1,13 @@
-//! The inputs of a node of `holloway-mesh`: whatever comes, it goes on, and counts what it dropped.
+//! The inputs of a node of `holloway-mesh`: whatever comes, it goes on, and counts what it dropped. And those of a lane:
+//! what it cuts and gathers keeps its payload.
 
+use std::io::IoSlice;
 use std::sync::Arc;
 
 use holloway_mesh::{
-    Channel, ControlEvent, Forwarding, GossipToken, Identity, Node, Output, RequestId, ResponseToken, Sealer,
-    SecureRng, Settings, StoreToken, Stored, found,
+    Channel, ControlEvent, Forwarding, Gather, GossipToken, Identity, LocalPacket, Node, Output, Reassembly, RequestId,
+    ResponseToken, Sealer, SecureRng, Settings, StoreToken, Stored, TunOffload, VirtioHeader, bundled, found,
+    packet_too_big,
 };
 use holloway_wire::{
     Endpoint, EndpointAnnouncement, IdentityKey, Instant, Label, Now, Publication, RecordFlags, RecordKind, Signed,
@@ -17,8 +20,14 @@ use rand::rngs::StdRng;
 pub type Entry = fn(&[u8]);
 
 /// Every entry with the folder of its seeds.
-pub const ENTRIES: [(&str, Entry); 3] =
-    [("mesh_datagram", mesh_datagram), ("mesh_control", mesh_control), ("mesh_session", mesh_session)];
+pub const ENTRIES: [(&str, Entry); 6] = [
+    ("mesh_datagram", mesh_datagram),
+    ("mesh_control", mesh_control),
+    ("mesh_session", mesh_session),
+    ("mesh_local_packet", mesh_local_packet),
+    ("mesh_bundle", mesh_bundle),
+    ("mesh_fragments", mesh_fragments),
+];
 
 /// How many outputs one input may cause: far more than any does.
 const OUTPUTS_MAX: usize = 10_000;
@@ -175,4 +184,75 @@ pub fn mesh_session(bytes: &[u8]) {
         }
     }
     settle(&mut alice, 4);
+}
+
+/// What a TUN queue gives: a limit, a virtio header and a packet, which is cut, gathered and written to a TUN queue.
+pub fn mesh_local_packet(bytes: &[u8]) {
+    let Some((limit, read)) = bytes.split_first_chunk() else {
+        return;
+    };
+    let limit = usize::from(u16::from_le_bytes(*limit));
+    let Ok(virtio) = VirtioHeader::decode(read) else {
+        return;
+    };
+    let mut packet = read[VirtioHeader::LEN..].to_vec();
+    let _ = packet_too_big(&packet, 1280);
+    let Ok(local) = LocalPacket::parse(Some(&virtio), &mut packet) else {
+        return;
+    };
+    let Ok(mut pieces) = local.cut(limit) else {
+        return;
+    };
+    let (count, mut received) = (pieces.count(), Vec::new());
+    while let Some(piece) = pieces.next() {
+        assert!(piece.packet.len() <= limit, "longer than its limit");
+        received.push((piece.packet.to_vec(), piece.is_unfilled));
+    }
+    assert!(received.len() == count, "another number than was said");
+    gather(&mut received);
+}
+
+/// Gathers packets; what is written is not longer than they were.
+fn gather(received: &mut [(Vec<u8>, bool)]) {
+    let (mut given, mut written) = (0, 0);
+    let mut write = |slices: &[IoSlice<'_>]| {
+        let len: usize = slices.iter().map(|slice| slice.len()).sum();
+        assert!(len > VirtioHeader::LEN && len <= VirtioHeader::LEN + 65_535, "not a packet");
+        written += len - VirtioHeader::LEN;
+    };
+    let mut gather = Gather::new(TunOffload { virtio: true, tso: true, uso: true });
+    for (packet, is_unfilled) in received {
+        given += packet.len();
+        assert!(gather.push(packet, *is_unfilled, &mut write).is_ok(), "cut here and refused here");
+    }
+    gather.flush(&mut write);
+    assert!(written <= given, "more came out than went in");
+}
+
+/// The content of a record with several packets.
+pub fn mesh_bundle(bytes: &[u8]) {
+    let mut content = bytes.to_vec();
+    let Ok(packets) = bundled(&mut content) else {
+        return;
+    };
+    let mut received: Vec<(Vec<u8>, bool)> = packets.map(|(packet, flag)| (packet.to_vec(), flag)).collect();
+    let len: usize = received.iter().map(|(packet, _)| packet.len() + 4).sum();
+    assert!(len == bytes.len() && received.len() > 1, "something was left over");
+    let mut gather = Gather::new(TunOffload { virtio: true, tso: true, uso: true });
+    for (packet, is_unfilled) in &mut received {
+        let _ = gather.push(packet, *is_unfilled, &mut |_| {});
+    }
+    gather.flush(&mut |_| {});
+}
+
+/// The contents of records with fragments, each behind its length.
+pub fn mesh_fragments(bytes: &[u8]) {
+    let (mut rest, mut reassembly, mut nanos) = (bytes, Reassembly::default(), 0);
+    while let Some((&len, behind)) = rest.split_first() {
+        let (content, after) = behind.split_at(usize::from(len).min(behind.len()));
+        if let Ok(Some((packet, _))) = reassembly.push(content, Instant::from_nanos(nanos)) {
+            assert!(packet.len() <= bytes.len(), "more came out than went in");
+        }
+        (rest, nanos) = (after, nanos + 100_000_000);
+    }
 }

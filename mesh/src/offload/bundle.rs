@@ -123,7 +123,3 @@ impl<'a> Iterator for Bundled<'a> {
         Some((packet, layout.flags & UNFILLED != 0))
     }
 }
-
-#[cfg(test)]
-#[path = "../../tests/unit/bundle.rs"]
-mod tests;

@@ -25,16 +25,17 @@ pub struct TunOffload {
 #[must_use = "what is gathered is written by `flush`"]
 pub struct Gather<'a> {
     offload: TunOffload,
-    /// The one begun first stands first.
-    groups: Vec<Group<'a>>,
-    /// Memory of groups that have been written.
-    spare: Vec<Vec<IoSlice<'a>>>,
+    /// The first `len` are there; the one begun first stands first.
+    groups: [Option<Group<'a>>; FLOWS_MAX],
+    len: usize,
+    /// Memory of a group that has been written.
+    spare: Vec<IoSlice<'a>>,
 }
 
 impl<'a> Gather<'a> {
-    /// Nothing gathered yet. Allocates nothing before there is something to gather.
+    /// Nothing gathered yet. Allocates nothing before two packets go together.
     pub const fn new(offload: TunOffload) -> Self {
-        Self { offload, groups: Vec::new(), spare: Vec::new() }
+        Self { offload, groups: [const { None }; FLOWS_MAX], len: 0, spare: Vec::new() }
     }
 
     /// Adds a whole inner packet, whose addresses the caller has checked. Calls `write` with the pieces of one TUN write
@@ -72,8 +73,8 @@ impl<'a> Gather<'a> {
 
     /// Writes everything that is gathered.
     pub fn flush(&mut self, write: &mut impl FnMut(&[IoSlice<'_>])) {
-        for group in self.groups.drain(..) {
-            self.spare.push(group.write(write));
+        for at in 0..std::mem::take(&mut self.len) {
+            self.take(at, write);
         }
     }
 
@@ -86,18 +87,17 @@ impl<'a> Gather<'a> {
 
     fn add(&mut self, candidate: Candidate<'a>, write: &mut impl FnMut(&[IoSlice<'_>])) {
         let flow = Flow::of(&candidate.headers, candidate.packet);
-        // Packets of one flow come in runs, so its group is likely the youngest.
-        let at = self.groups.iter().rposition(|group| group.flow == flow);
-        if !Candidate::qualifies(&candidate.headers, candidate.packet) {
+        let at = self.position(&flow);
+        if !candidate.qualifies() {
             at.into_iter().for_each(|at| self.write(at, write));
             write_alone(candidate.packet, candidate.is_unfilled.then_some(&candidate.headers), write);
             return;
         }
-        let Some(at) = at else {
+        let Some((at, group)) = at.and_then(|at| Some((at, self.groups[at].as_mut()?))) else {
             return self.begin(flow, candidate, write);
         };
-        match self.groups[at].try_push(candidate) {
-            Ok(()) if self.groups[at].is_closed() => self.write(at, write),
+        match group.try_push(candidate, &mut self.spare) {
+            Ok(()) if group.is_closed() => self.write(at, write),
             Ok(()) => {}
             Err(candidate) => {
                 self.write(at, write);
@@ -106,24 +106,38 @@ impl<'a> Gather<'a> {
         }
     }
 
-    fn begin(&mut self, flow: Flow, first: Candidate<'a>, write: &mut impl FnMut(&[IoSlice<'_>])) {
-        if self.groups.len() == FLOWS_MAX {
-            self.write(0, write);
-        }
-        let group = Group::new(flow, first, self.spare.pop().unwrap_or_default());
-        if group.is_closed() {
-            self.spare.push(group.write(write));
-            return;
-        }
-        if self.groups.capacity() == 0 {
-            self.groups.reserve_exact(FLOWS_MAX);
-        }
-        self.groups.push(group);
+    /// The place of a flow's group. Packets of one flow come in runs, so it is likely the youngest.
+    fn position(&self, flow: &Flow) -> Option<usize> {
+        self.groups[..self.len].iter().rposition(|group| group.as_ref().is_some_and(|group| group.flow == *flow))
     }
 
+    fn begin(&mut self, flow: Flow, first: Candidate<'a>, write: &mut impl FnMut(&[IoSlice<'_>])) {
+        if first.is_pushed() {
+            write_alone(first.packet, first.is_unfilled.then_some(&first.headers), write);
+            return;
+        }
+        if self.len == FLOWS_MAX {
+            self.write(0, write);
+        }
+        self.groups[self.len] = Some(Group::new(flow, first));
+        self.len += 1;
+    }
+
+    /// Writes one group and closes its gap.
     fn write(&mut self, at: usize, write: &mut impl FnMut(&[IoSlice<'_>])) {
-        let group = self.groups.remove(at);
-        self.spare.push(group.write(write));
+        self.take(at, write);
+        self.groups[at..self.len].rotate_left(1);
+        self.len -= 1;
+    }
+
+    fn take(&mut self, at: usize, write: &mut impl FnMut(&[IoSlice<'_>])) {
+        let Some(group) = self.groups[at].take() else {
+            return;
+        };
+        let payloads = group.write(write);
+        if payloads.capacity() > 0 {
+            self.spare = payloads;
+        }
     }
 }
 

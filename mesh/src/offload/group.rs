@@ -51,7 +51,8 @@ pub(super) struct Candidate<'a> {
 
 impl Candidate<'_> {
     /// Whether a packet may be part of a super-packet at all (dataplane.md §5 "Which segments may be gathered").
-    pub(super) fn qualifies(headers: &Headers, packet: &[u8]) -> bool {
+    pub(super) fn qualifies(&self) -> bool {
+        let (headers, packet) = (&self.headers, &*self.packet);
         let has_payload = headers.payload_len(packet) > 0;
         let is_ordinary = match headers.transport {
             Transport::Udp => true,
@@ -74,7 +75,7 @@ impl Candidate<'_> {
     }
 
     /// Whether nothing can follow it.
-    fn is_pushed(&self) -> bool {
+    pub(super) fn is_pushed(&self) -> bool {
         self.headers.transport == Transport::Tcp && self.headers.tcp(self.packet).flags & TcpHeader::PSH != 0
     }
 }
@@ -96,11 +97,10 @@ pub(super) struct Group<'a> {
 }
 
 impl<'a> Group<'a> {
-    /// A group of one. `rest` is empty; its memory is used.
-    pub(super) fn new(flow: Flow, first: Candidate<'a>, rest: Vec<IoSlice<'a>>) -> Self {
+    /// A group of one.
+    pub(super) fn new(flow: Flow, first: Candidate<'a>) -> Self {
         let (segment, total) = (first.headers.payload_len(first.packet), first.packet.len());
-        let is_closed = first.is_pushed();
-        Self { flow, first, rest, segment, total, is_closed }
+        Self { flow, first, rest: Vec::new(), segment, total, is_closed: false }
     }
 
     /// Whether nothing more can be added.
@@ -108,8 +108,13 @@ impl<'a> Group<'a> {
         self.is_closed
     }
 
-    /// Adds a packet of the same flow, or gives it back where it does not continue the group.
-    pub(super) fn try_push(&mut self, mut next: Candidate<'a>) -> Result<(), Candidate<'a>> {
+    /// Adds a packet of the same flow, or gives it back where it does not continue the group. Takes the memory of `spare`
+    /// when it needs some.
+    pub(super) fn try_push(
+        &mut self,
+        mut next: Candidate<'a>,
+        spare: &mut Vec<IoSlice<'a>>,
+    ) -> Result<(), Candidate<'a>> {
         let payload_len = next.headers.payload_len(next.packet);
         let fits = !self.is_closed
             && payload_len <= self.segment
@@ -124,6 +129,7 @@ impl<'a> Group<'a> {
         }
         self.total += payload_len;
         if self.rest.capacity() == 0 {
+            self.rest = std::mem::take(spare);
             self.rest.reserve_exact(PAYLOADS_MAX);
         }
         let headers = next.headers;

@@ -27,7 +27,7 @@ pub struct LocalPacket<'a> {
 }
 
 /// A packet longer than its limit, which may not be cut: it is fragmented, or its sender is told
-/// ([`super::packet_too_big`]).
+/// ([`crate::packet_too_big`]).
 pub struct TooBig<'a> {
     /// The packet. One that stands for many datagrams can still be cut at a limit that takes them.
     pub packet: LocalPacket<'a>,
@@ -84,7 +84,6 @@ impl<'a> LocalPacket<'a> {
     ///
     /// # Errors
     /// [`TooBig`] gives back what cannot be cut so.
-    #[expect(clippy::result_large_err, reason = "the packet is given back, once per packet that does not fit")]
     pub fn cut(self, limit: usize) -> Result<Pieces<'a>, TooBig<'a>> {
         match (self.segment_size, self.headers) {
             (None, _) if self.packet.len() <= limit => Ok(Pieces::whole(self.packet, self.checksum)),

@@ -171,7 +171,3 @@ impl Packet {
         (self.bytes, self.ranges) = (Vec::new(), Vec::new());
     }
 }
-
-#[cfg(test)]
-#[path = "../../tests/unit/reassembly.rs"]
-mod tests;

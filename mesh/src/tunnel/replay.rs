@@ -46,6 +46,11 @@ impl ReplayWindow {
         Ok(is_newest)
     }
 
+    /// The first counter that can still be told from replays.
+    pub(crate) fn oldest(&self) -> u64 {
+        self.greatest.map_or(0, |greatest| (greatest + 1).saturating_sub(WINDOW))
+    }
+
     fn advance(&mut self, counter: u64) {
         let from = self.greatest.map_or(0, |greatest| greatest / WORD_BITS + 1);
         let to = counter / WORD_BITS;

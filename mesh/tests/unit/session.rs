@@ -191,3 +191,44 @@ fn records_are_chacha20_poly1305_whatever_the_implementation() {
     assert_eq!(record, [&record[..16], &content, tag.as_slice()].concat());
     assert!(open(&opener, &record).is_ok());
 }
+
+#[test]
+fn sealing_out_of_place_makes_the_same_record() {
+    for suite in supported() {
+        let (sealer, opener) = one_way(suite);
+        let flags = RecordFlags::new(RecordKind::Ip).with(RecordFlags::CHECKSUM);
+        for length in [0, 1, 15, 16, 17, 240, 1420, 8920] {
+            let content: Vec<u8> = (0..length).map(|number: u32| number as u8).collect();
+            let counter = sealer.reserve(1).expect("a fresh session");
+            let mut expected = Vec::new();
+            sealer.seal_reserved(counter, flags, &content, &mut expected);
+            let mut out = vec![0xee; content.len() + RECORD_OVERHEAD + 3];
+            assert_eq!(sealer.seal_into(counter, flags, &content, &mut out), expected.len());
+            assert_eq!(out[..expected.len()], expected);
+            assert_eq!(out[expected.len()..], [0xee; 3], "nothing is written behind the record");
+            for at in [0, content.len() / 2, content.len()] {
+                let (front, back) = content.split_at(at);
+                let mut parts = vec![0xee; out.len()];
+                assert_eq!(sealer.seal_parts_into(counter, flags, [front, back], &mut parts), expected.len());
+                assert_eq!(parts, out);
+            }
+            assert_eq!(open(&opener, &expected), Ok((content, true)));
+        }
+    }
+}
+
+#[test]
+fn a_record_far_behind_is_refused_unread() {
+    let (sealer, opener) = one_way(Suite::ChaCha20Poly1305);
+    let record = |counter| {
+        let mut record = Vec::new();
+        sealer.seal_reserved(counter, RecordFlags::new(RecordKind::Ip), b"late", &mut record);
+        record
+    };
+    assert!(open(&opener, &record(9000)).is_ok());
+    let mut forged = record(808);
+    *forged.last_mut().expect("a tag") ^= 1;
+    assert_eq!(open(&opener, &forged), Err(DropReason::Replayed), "its tag was not looked at");
+    assert_eq!(open(&opener, &record(808)), Err(DropReason::Replayed));
+    assert_eq!(open(&opener, &record(809)), Ok((b"late".to_vec(), false)), "the last in the window");
+}

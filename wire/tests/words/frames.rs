@@ -1,9 +1,9 @@
 //! Frames and record headers: every length, every first byte, every flag.
 
 use holloway_wire::{
-    Datagram, DecodeError, HANDSHAKE_LEN_MAX, OLDEST_VERSION, PROTOCOL_VERSION, RECORD_OVERHEAD, RecordFlags,
-    RecordHeader, RecordKind, SessionIndex, TRANSPORT_TYPE, encode_cookie_reply, encode_initiation, encode_response,
-    set_mac1, set_mac2,
+    Datagram, DecodeError, HANDSHAKE_LEN_MAX, OLDEST_VERSION, PROTOCOL_VERSION, RECORD_OVERHEAD, RECORD_TAG_LEN,
+    RecordFlags, RecordHeader, RecordKind, SessionIndex, TRANSPORT_TYPE, encode_cookie_reply, encode_initiation,
+    encode_response, set_mac1, set_mac2,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -131,6 +131,19 @@ fn records_shorter_than_header_and_tag_are_dropped() {
     assert!(RecordHeader::decode(&record).is_ok());
     for end in 0..record.len() {
         assert_eq!(RecordHeader::decode(&record[..end]), Err(DecodeError::Truncated));
+    }
+}
+
+#[test]
+fn flags_are_added_to_a_kind_that_stays() {
+    for kind in [RecordKind::Ip, RecordKind::Ethernet, RecordKind::Control] {
+        let flags = RecordFlags::new(kind).with(RecordFlags::CHECKSUM).with(RecordFlags::FRAGMENT);
+        assert!(flags.has(RecordFlags::CHECKSUM) && flags.has(RecordFlags::FRAGMENT));
+        assert!(!flags.has(RecordFlags::SEVERAL));
+        assert_eq!(flags.with(0xff).kind(), Some(kind), "nothing but the flags is added");
+        let header = RecordHeader { flags: flags.with(0xff), index: SessionIndex(1), counter: 2 };
+        let record = [header.encode().as_slice(), &[0; RECORD_TAG_LEN]].concat();
+        assert_eq!(RecordHeader::decode(&record), Ok(header));
     }
 }
 
