@@ -5,6 +5,9 @@
 //! backwards. Bad input never returns an error: it is counted under a [`DropReason`]. Whatever must not be said
 //! before the disk has what it rests on waits for [`Node::handle_persisted`].
 //!
+//! Lanes carry packets past the node, with what it handed to them: the halves of a session ([`Sealer`], [`Opener`]) and
+//! pure functions of packets, which cut, bundle, fragment and gather them ([`LocalPacket`], [`Gather`]).
+//!
 //! The crate does not know what time it is, where chance comes from, what a socket, a file or a task is, nor libp2p,
 //! DNS or configuration. Locks and atomics stand in one place only: the halves of a session, which lanes share.
 

@@ -92,7 +92,8 @@ impl Bundle {
 /// The packets in a bundle, each with whether its checksum is not filled in.
 pub struct Bundled<'a>(&'a mut [u8]);
 
-/// Reads the content of a record with several packets. All of it is checked before any packet is given.
+/// Reads the content of a record with several packets. All of it is checked before any packet is given; what the packets
+/// say is for the caller to check.
 ///
 /// # Errors
 /// [`DropReason::Malformed`]: a length of zero or beyond the end, an unknown flag, bytes left over, or fewer than two

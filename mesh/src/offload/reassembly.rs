@@ -17,7 +17,8 @@ const WAIT: Duration = Duration::from_secs(1);
 /// makes few of any packet.
 const RANGES_MAX: usize = 64;
 
-/// Puts packets of one peer together again from their fragments: at most two at a time, 128 KiB in all.
+/// Puts packets of one peer together again from their fragments: at most two at a time, 128 KiB in all. Whether they are
+/// IP packets, and whose, is for the caller to check.
 #[derive(Default)]
 pub struct Reassembly {
     /// Those begun, oldest first.
