@@ -162,7 +162,7 @@ StateDirectoryMode=0700
 RuntimeDirectory=holloway
 RuntimeDirectoryMode=0750
 
-CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_BIND_SERVICE CAP_CHOWN
+CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_BIND_SERVICE CAP_CHOWN CAP_SYS_NICE
 NoNewPrivileges=yes
 DevicePolicy=closed
 DeviceAllow=/dev/net/tun rw
@@ -349,7 +349,7 @@ mod tests {
             "DeviceAllow=/dev/net/tun rw",
             "StateDirectoryMode=0700",
             "RuntimeDirectoryMode=0750",
-            "CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_BIND_SERVICE CAP_CHOWN",
+            "CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_BIND_SERVICE CAP_CHOWN CAP_SYS_NICE",
         ] {
             assert_eq!(lines.iter().filter(|found| **found == line).count(), 1, "{line}");
         }

@@ -7,12 +7,12 @@
 mod stage;
 
 use std::net::{Ipv6Addr, SocketAddr, UdpSocket};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use holloway_simnet::lab::Lab;
 use serde_json::{Value, json};
 use stage::transfer::transfer;
-use stage::{INTERFACE, Machine, founder, member};
+use stage::{INTERFACE, Machine, founder, member, scale};
 
 const MEGABYTE: u64 = 1_000_000;
 
@@ -21,6 +21,9 @@ const MTU_MIN: u64 = 1280;
 
 /// IPv6 and UDP headers, inside.
 const HEADERS: usize = 48;
+
+/// In what pieces a stream is looked at for dips.
+const WINDOW: Duration = Duration::from_millis(100);
 
 fn pair(hint: &str, alice: &str, bob: &str) -> (Lab, Machine, Machine) {
     let lab = Lab::new(hint).unwrap();
@@ -187,6 +190,38 @@ fn a_forged_word_that_packets_are_too_big_changes_nothing() {
     assert_eq!(alice.drops("too_big"), 0);
     let address: Ipv6Addr = bob.address();
     assert!(alice.reaches(address));
+}
+
+#[test]
+fn keys_rotate_under_full_load_without_a_lost_or_repeated_byte() {
+    let times = u64::from(scale().min(10));
+    let every = if times < 10 { "1s" } else { "5s" };
+    let toml = format!("[session]\nrotate_after = \"{every}\"\n");
+    let (_lab, alice, bob) = pair("load", &toml, &toml);
+    let bytes = times.max(2) * 1000 * MEGABYTE;
+    let mut windows = vec![0_u64];
+    let start = Instant::now();
+    let rotations = |machine: &Machine| machine.peer("bob").unwrap()["rotations"].as_u64().unwrap();
+    let before = rotations(&alice);
+    let done = transfer(&alice, &bob, bytes, |arrived| {
+        let at = start.elapsed().as_millis() as usize / WINDOW.as_millis() as usize;
+        windows.resize(windows.len().max(at + 1), *windows.last().unwrap());
+        windows[at] = arrived;
+    })
+    .unwrap();
+    let rotated = rotations(&alice) - before;
+    let carried: Vec<u64> = windows.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let mean = bytes / (done.elapsed.as_millis() as u64 / WINDOW.as_millis() as u64).max(1);
+    // The first windows are TCP's slow start, the last one is cut off.
+    let inner = &carried[2.min(carried.len())..carried.len().saturating_sub(1)];
+    let low: Vec<usize> = (0..inner.len()).filter(|at| inner[*at] < mean / 2).collect();
+    println!(
+        "{} MB at {:.0} Mbit/s, {rotated} rotations; of {} windows of {WINDOW:?}, these below half of the mean: {low:?}",
+        bytes / MEGABYTE,
+        done.megabit_per_second(),
+        inner.len(),
+    );
+    assert!(rotated > 0);
 }
 
 /// Sends an ICMP "fragmentation needed" (RFC 1191 §4) that quotes a datagram of the victim's data path.

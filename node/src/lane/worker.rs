@@ -6,6 +6,8 @@ use std::thread::JoinHandle;
 
 use holloway_mesh::Forwarding;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::setpriority_process;
+use rustix::thread::gettid;
 use tokio::sync::mpsc as tokio_mpsc;
 
 use super::forwarding::Table;
@@ -16,6 +18,10 @@ use super::report::{REPORT_EVERY, Upward};
 use super::udp::UdpSockets;
 use crate::clock::Clock;
 use crate::tun::Tun;
+
+/// How far a lane goes before programs of the usual niceness, 0: nine tenths of a processor that both want. Measured with
+/// a TCP stream filling the tunnel, a ping then takes half as long as without.
+const NICENESS: i32 = -10;
 
 /// The core's end of the lanes of one network.
 pub(crate) struct Lanes(Vec<Lane>);
@@ -97,6 +103,14 @@ fn spawn(
     Ok(Lane { commands, waker, thread: Some(thread) })
 }
 
+/// Asks that this thread runs soon after a packet comes, as the kernel's own network code does: on a busy machine
+/// everything else would wait for its turn behind whatever computes.
+fn go_first() {
+    if let Err(error) = setpriority_process(Some(gettid()), NICENESS) {
+        tracing::debug!(%error, "a lane runs at the usual priority");
+    }
+}
+
 struct Worker {
     tun: Option<Arc<Tun>>,
     udp: Arc<UdpSockets>,
@@ -110,6 +124,8 @@ struct Worker {
 
 impl Worker {
     fn run(mut self) {
+        go_first();
+        let mut has_yielded = false;
         loop {
             if self.take_commands().is_err() {
                 return;
@@ -117,7 +133,13 @@ impl Worker {
             let sent = self.drain_tun();
             let received = self.incoming.drain(&self.udp, self.tun.as_deref(), &mut self.table, &mut self.upward);
             self.upward.report(&mut self.table);
-            if !sent && !received && self.sleep().is_err() {
+            if sent || received {
+                has_yielded = false;
+            } else if !has_yielded {
+                // Whoever shares the processor may be about to make more work, and a sleep costs more than a look.
+                std::thread::yield_now();
+                has_yielded = true;
+            } else if self.sleep().is_err() {
                 return;
             }
         }

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use socket2::SockRef;
+
 use super::Machine;
 
 /// Bytes per call.
@@ -14,6 +16,10 @@ const CHUNK: usize = 64 * 1024;
 
 /// A stream that stands still for longer has been lost.
 const STALL: Duration = Duration::from_secs(60);
+
+/// What most machines have. BBR, which some have instead, stops for a fifth of a second every ten seconds to measure the
+/// round trip.
+const CONGESTION: &[u8] = b"cubic";
 
 /// What a transfer was.
 #[derive(Debug)]
@@ -62,6 +68,7 @@ pub(crate) fn transfer(
 
 fn send(address: Ipv6Addr, port: u16, bytes: u64) -> io::Result<u64> {
     let mut stream = TcpStream::connect((address, port))?;
+    SockRef::from(&stream).set_tcp_congestion(CONGESTION)?;
     stream.set_write_timeout(Some(STALL))?;
     stream.set_read_timeout(Some(STALL))?;
     let mut source = Noise(0x9e37_79b9_7f4a_7c15);
