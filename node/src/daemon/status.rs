@@ -25,7 +25,11 @@ pub(crate) fn status(view: &View, uptime: Duration, state: DaemonState) -> Statu
         state,
         uptime_s: uptime.as_secs(),
         networks: view.networks.iter().map(network_status).collect(),
-        dataplane: view.networks.iter().map(|network| dataplane_status(&network.dataplane)).reduce(least),
+        dataplane: view
+            .networks
+            .iter()
+            .map(|network| dataplane_status(&network.dataplane))
+            .reduce(|one, other| least(one, &other)),
         attention: attention(view, names),
         dns: DnsStatus {
             listening: names.listening.iter().map(ToString::to_string).collect(),
@@ -80,7 +84,7 @@ fn dataplane_status(dataplane: &Dataplane) -> DataplaneStatus {
 }
 
 /// What the data paths of two networks both make use of.
-fn least(one: DataplaneStatus, other: DataplaneStatus) -> DataplaneStatus {
+fn least(one: DataplaneStatus, other: &DataplaneStatus) -> DataplaneStatus {
     DataplaneStatus {
         tun_offload: one.tun_offload && other.tun_offload,
         tun_uso: one.tun_uso && other.tun_uso,
