@@ -7,12 +7,14 @@
 mod stage;
 
 use std::net::{Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use holloway_simnet::lab::Lab;
 use serde_json::{Value, json};
 use stage::transfer::transfer;
-use stage::{INTERFACE, Machine, founder, member, scale};
+use stage::{Home, INTERFACE, Machine, founder, member, scale};
 
 const MEGABYTE: u64 = 1_000_000;
 
@@ -222,6 +224,46 @@ fn keys_rotate_under_full_load_without_a_lost_or_repeated_byte() {
         inner.len(),
     );
     assert!(rotated > 0);
+}
+
+#[test]
+fn a_member_that_floods_leaves_room_for_another() {
+    const SENT: u32 = 2000;
+    let Home { alice, bob, carol, lab } = Home::new("flood", "");
+    for member in [&bob, &carol] {
+        member.wait_ping("alice");
+    }
+    let is_over = AtomicBool::new(false);
+    let (quiet, flood, target, ditch) = (socket(&bob), socket(&carol), socket(&alice), socket(&alice));
+    let (target_at, ditch_at) = (target.local_addr().unwrap(), ditch.local_addr().unwrap());
+    let (mut arrived, mut flooded) = (0, 0_u64);
+    thread::scope(|scope| {
+        let flooder = scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                flooded += u64::from(flood.send_to(&[0; 64], ditch_at).is_ok());
+            }
+        });
+        for sent in 0..SENT {
+            quiet.send_to(&sent.to_be_bytes(), target_at).unwrap();
+            // A reply now and then keeps the sender from outrunning this test's own socket.
+            if sent % 20 == 19 {
+                while target.recv(&mut [0; 4]).is_ok() {
+                    arrived += 1;
+                    if arrived % 20 == 0 {
+                        break;
+                    }
+                }
+            }
+        }
+        while target.recv(&mut [0; 4]).is_ok() {
+            arrived += 1;
+        }
+        is_over.store(true, Ordering::Relaxed);
+        flooder.join().unwrap();
+    });
+    println!("{arrived} of {SENT} arrived beside a flood of {flooded}");
+    assert!(arrived * 10 >= SENT * 8, "{arrived} of {SENT}");
+    drop(lab);
 }
 
 /// Sends an ICMP "fragmentation needed" (RFC 1191 §4) that quotes a datagram of the victim's data path.

@@ -3,20 +3,27 @@ use std::io::IoSlice;
 use std::net::IpAddr;
 
 use holloway_mesh::{DropReason, Gather, Reassembly, TunOffload, bundled};
-use holloway_wire::{Endpoint, InnerPacket, Instant, RecordFlags, RecordHeader, RecordKind, TRANSPORT_TYPE};
+use holloway_wire::{Endpoint, InnerPacket, Instant, NodeId, RecordFlags, RecordHeader, RecordKind, TRANSPORT_TYPE};
+
+use rustix::fd::BorrowedFd;
 
 use super::forwarding::{PeerNumber, Table};
+use super::peer_sockets::PeerSockets;
 use super::queue::LaneEvent;
 use super::report::Upward;
 use super::udp::{Buffers, UdpSockets};
 use crate::clock::Clock;
 use crate::tun::Tun;
 
+/// Where there is no interface nothing is gathered.
+const NO_INTERFACE: TunOffload = TunOffload { virtio: false, tso: false, uso: false };
+
 /// The way in: from the sockets, opened, to the interface.
 pub(super) struct Incoming {
     own: IpAddr,
     clock: Clock,
     buffers: Buffers,
+    peers: PeerSockets,
     /// Of peers at the end of narrow paths.
     reassemblies: HashMap<PeerNumber, Reassembly>,
 }
@@ -34,7 +41,7 @@ struct Delivery<'a, 'b> {
 
 impl Incoming {
     pub(super) fn new(own: IpAddr, clock: Clock) -> Self {
-        Self { own, clock, buffers: Buffers::new(), reassemblies: HashMap::new() }
+        Self { own, clock, buffers: Buffers::new(), peers: PeerSockets::default(), reassemblies: HashMap::new() }
     }
 
     /// Carries what one receive from each socket brings. Says whether there was anything.
@@ -45,22 +52,32 @@ impl Incoming {
         table: &mut Table,
         upward: &mut Upward,
     ) -> bool {
+        let Self { own, clock, buffers, peers, reassemblies } = self;
+        // What is missing after its time never comes; a lane that carries nothing else has little to give back.
+        if !reassemblies.is_empty() {
+            let now = clock.now().monotonic;
+            reassemblies.values_mut().for_each(|reassembly| reassembly.expire(now));
+            reassemblies.retain(|_, reassembly| !reassembly.is_empty());
+        }
         let mut any = false;
-        for socket in 0..udp.count() {
-            let offload = tun.map_or(TunOffload { virtio: false, tso: false, uso: false }, Tun::offload);
-            let mut delivery = Delivery {
-                own: self.own,
-                table,
-                upward,
-                tun,
-                gather: Gather::new(offload),
-                reassemblies: &mut self.reassemblies,
-                now: self.clock.now().monotonic,
-            };
-            any |= udp.receive(socket, &mut self.buffers, |from, datagram| delivery.datagram(from, datagram));
+        for socket in udp.iter().chain(peers.iter()) {
+            let gather = Gather::new(tun.map_or(NO_INTERFACE, Tun::offload));
+            let now = clock.now().monotonic;
+            let mut delivery = Delivery { own: *own, table, upward, tun, gather, reassemblies, now };
+            any |= socket.receive(buffers, |from, datagram| delivery.datagram(from, datagram));
             delivery.finish();
         }
         any
+    }
+
+    /// Sockets that may have something.
+    pub(super) fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.peers.fds()
+    }
+
+    /// A peer is reached at another endpoint now, or at none.
+    pub(super) fn follow(&mut self, node: NodeId, endpoint: Option<Endpoint>, udp: &UdpSockets) {
+        self.peers.set(node, endpoint, udp);
     }
 }
 

@@ -11,6 +11,7 @@
 mod forwarding;
 mod incoming;
 mod outgoing;
+mod peer_sockets;
 mod queue;
 mod report;
 mod train;

@@ -236,11 +236,13 @@ fn room<'t>(train: &'t mut Train, way: &Way, content: usize, around: &mut Surrou
     train.add(&way.endpoint, length)
 }
 
-/// A packet that there is no session for: the core opens one, and keeps the packet meanwhile.
+/// A packet that there is no session for: the core opens one, and keeps the packet meanwhile. What may not be cut goes as
+/// it is; the session's path may be wide enough.
 fn unrouted(packet: LocalPacket<'_>, around: &mut Surroundings<'_>) {
-    match packet.cut(UNROUTED_LIMIT) {
+    let pieces = packet.cut(UNROUTED_LIMIT).or_else(|TooBig { packet }| packet.cut(PACKET_BYTES_MAX));
+    match pieces {
         Ok(pieces) => hand_over(pieces, around),
-        Err(TooBig { packet }) => around.upward.hand_over(LaneEvent::Packet(packet.bytes().to_vec())),
+        Err(_) => around.upward.drop(DropReason::TooBig),
     }
 }
 

@@ -33,7 +33,8 @@ pub(crate) struct UdpSockets {
     settings: DataplaneSettings,
 }
 
-struct Bound {
+/// One socket.
+pub(super) struct Bound {
     socket: UdpSocket,
     state: UdpSocketState,
     local: SocketAddr,
@@ -47,16 +48,16 @@ impl UdpSockets {
         settings: DataplaneSettings,
         lanes: usize,
     ) -> anyhow::Result<Vec<Self>> {
-        let first = Self::bind_lane(addresses, settings, lanes > 1)?;
+        let first = Self::bind_lane(addresses, settings, Sharing::Takes)?;
         let chosen = first.local_addrs();
         let mut all = vec![first];
         while all.len() < lanes {
-            all.push(Self::bind_lane(&chosen, settings, true)?);
+            all.push(Self::bind_lane(&chosen, settings, Sharing::Joins)?);
         }
         Ok(all)
     }
 
-    fn bind_lane(addresses: &[SocketAddr], settings: DataplaneSettings, is_shared: bool) -> anyhow::Result<Self> {
+    fn bind_lane(addresses: &[SocketAddr], settings: DataplaneSettings, sharing: Sharing) -> anyhow::Result<Self> {
         let mut sockets: Vec<Bound> = Vec::new();
         for address in addresses {
             let mut address = *address;
@@ -65,7 +66,7 @@ impl UdpSockets {
             {
                 address.set_port(first.local.port());
             }
-            match bind(address, settings, is_shared) {
+            match bind(address, settings, sharing) {
                 Ok(bound) => sockets.push(bound),
                 // A machine without IPv6 listens on IPv4 alone.
                 Err(error) if address.is_ipv6() && is_family_missing(&error) => {}
@@ -124,24 +125,29 @@ impl UdpSockets {
         bound.ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
     }
 
-    pub(crate) fn count(&self) -> usize {
-        self.sockets.len()
+    /// A socket with the address of the one that serves an endpoint's family, connected to that endpoint.
+    pub(super) fn connected(&self, to: &Endpoint) -> io::Result<Bound> {
+        let shared = self.bound_for(to)?;
+        let bound = bind(shared.local, self.settings, Sharing::Joins)?;
+        bound.socket.connect(to.socket_addr())?;
+        Ok(bound)
     }
 
-    pub(crate) fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.sockets.iter().map(|bound| bound.socket.as_fd())
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Bound> {
+        self.sockets.iter()
     }
 
-    /// Receives once from one socket and hands each datagram on. Says whether there was anything.
-    pub(super) fn receive<'b>(
-        &self,
-        socket: usize,
-        buffers: &'b mut Buffers,
-        mut take: impl FnMut(Endpoint, &'b mut [u8]),
-    ) -> bool {
-        let bound = &self.sockets[socket];
+    pub(super) fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.sockets.iter().map(Bound::fd)
+    }
+}
+
+impl Bound {
+    /// Receives once and hands each datagram on. Gives whether there was anything.
+    pub(super) fn receive<'b>(&self, buffers: &'b mut Buffers, mut take: impl FnMut(Endpoint, &'b mut [u8])) -> bool {
         let mut meta = [RecvMeta::default(); TRAINS];
-        let Ok(count) = bound.state.recv(UdpSockRef::from(&bound.socket), &mut buffers.slices(), &mut meta) else {
+        // What a connected socket has heard of its peer's host by ICMP is an error too, and no news.
+        let Ok(count) = self.state.recv(UdpSockRef::from(&self.socket), &mut buffers.slices(), &mut meta) else {
             return false;
         };
         for (train, meta) in buffers.0.chunks_mut(TRAIN_BYTES).zip(&meta[..count]) {
@@ -152,9 +158,11 @@ impl UdpSockets {
         }
         count > 0
     }
-}
 
-impl Bound {
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
     fn send(&self, destination: SocketAddr, contents: &[u8], segment_size: Option<usize>) -> io::Result<()> {
         let transmit = Transmit { destination, ecn: None, contents, segment_size, src_ip: None };
         self.state.try_send(UdpSockRef::from(&self.socket), &transmit)
@@ -188,13 +196,24 @@ impl Buffers {
     }
 }
 
-fn bind(address: SocketAddr, settings: DataplaneSettings, is_shared: bool) -> io::Result<Bound> {
+/// How a socket gets an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sharing {
+    /// By itself; then others of this program may join.
+    Takes,
+    /// Beside the one that took it.
+    Joins,
+}
+
+fn bind(address: SocketAddr, settings: DataplaneSettings, sharing: Sharing) -> io::Result<Bound> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
-    socket.set_reuse_port(is_shared)?;
+    // Only once the address is ours alone may it be shared: another program that has it is an error to be told.
+    socket.set_reuse_port(sharing == Sharing::Joins)?;
     socket.bind(&address.into())?;
+    socket.set_reuse_port(true)?;
     let socket: UdpSocket = socket.into();
     let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
     if !settings.udp_gro {

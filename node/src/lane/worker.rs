@@ -51,7 +51,8 @@ impl Lanes {
         clock: Clock,
         events: &tokio_mpsc::Sender<LaneEvent>,
     ) -> io::Result<Self> {
-        let start = |(number, parts)| spawn(number, parts, own, clock, events.clone());
+        let lanes = parts.len();
+        let start = |(number, parts)| spawn(number, lanes, parts, own, clock, events.clone());
         parts.into_iter().enumerate().map(start).collect::<io::Result<_>>().map(Self)
     }
 
@@ -82,6 +83,7 @@ impl Drop for Lane {
 
 fn spawn(
     number: usize,
+    lanes: usize,
     parts: Parts,
     own: IpAddr,
     clock: Clock,
@@ -90,6 +92,8 @@ fn spawn(
     let (commands, queue) = mpsc::channel();
     let waker = Waker::new()?;
     let worker = Worker {
+        number,
+        lanes,
         tun: parts.tun,
         udp: parts.udp,
         queue,
@@ -112,6 +116,9 @@ fn go_first() {
 }
 
 struct Worker {
+    /// Which of the network's lanes it is, of how many.
+    number: usize,
+    lanes: usize,
     tun: Option<Arc<Tun>>,
     udp: Arc<UdpSockets>,
     queue: mpsc::Receiver<Command>,
@@ -149,11 +156,20 @@ impl Worker {
     fn take_commands(&mut self) -> Result<(), ()> {
         loop {
             match self.queue.try_recv() {
-                Ok(Command::Forward(forwarding)) => self.table.apply(forwarding),
+                Ok(Command::Forward(forwarding)) => self.apply(forwarding),
                 Ok(Command::Stop) | Err(mpsc::TryRecvError::Disconnected) => return Err(()),
                 Err(mpsc::TryRecvError::Empty) => return Ok(()),
             }
         }
+    }
+
+    fn apply(&mut self, forwarding: Forwarding) {
+        if let Forwarding::Peer { node, route, .. } = &forwarding
+            && usize::from(node.as_bytes()[0]) % self.lanes == self.number
+        {
+            self.incoming.follow(*node, route.map(|route| route.endpoint), &self.udp);
+        }
+        self.table.apply(forwarding);
     }
 
     fn drain_tun(&mut self) -> bool {
@@ -176,6 +192,7 @@ impl Worker {
         let wait = Timespec { tv_sec: 0, tv_nsec: i64::try_from(REPORT_EVERY.as_nanos()).unwrap_or(i64::MAX) };
         let mut fds = vec![PollFd::from_borrowed_fd(self.waker.fd(), PollFlags::IN)];
         fds.extend(self.udp.fds().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+        fds.extend(self.incoming.fds().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
         fds.extend(self.tun.as_deref().map(|tun| PollFd::new(tun, PollFlags::IN)));
         match poll(&mut fds, self.upward.has_news(&self.table).then_some(&wait)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
