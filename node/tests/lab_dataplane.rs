@@ -228,41 +228,26 @@ fn keys_rotate_under_full_load_without_a_lost_or_repeated_byte() {
 
 #[test]
 fn a_member_that_floods_leaves_room_for_another() {
-    const SENT: u32 = 2000;
     let Home { alice, bob, carol, lab } = Home::new("flood", "");
     for member in [&bob, &carol] {
         member.wait_ping("alice");
     }
-    let is_over = AtomicBool::new(false);
-    let (quiet, flood, target, ditch) = (socket(&bob), socket(&carol), socket(&alice), socket(&alice));
-    let (target_at, ditch_at) = (target.local_addr().unwrap(), ditch.local_addr().unwrap());
-    let (mut arrived, mut flooded) = (0, 0_u64);
-    thread::scope(|scope| {
+    let alone = transfer(&bob, &alice, 200 * MEGABYTE, |_| {}).unwrap();
+    let (flood, ditch) = (socket(&carol), socket(&alice));
+    let (ditch_at, is_over) = (ditch.local_addr().unwrap(), AtomicBool::new(false));
+    let (beside, flooded) = thread::scope(|scope| {
         let flooder = scope.spawn(|| {
-            while !is_over.load(Ordering::Relaxed) {
-                flooded += u64::from(flood.send_to(&[0; 64], ditch_at).is_ok());
-            }
+            let send = || usize::from(flood.send_to(&[0; 200], ditch_at).is_ok());
+            std::iter::repeat_with(send).take_while(|_| !is_over.load(Ordering::Relaxed)).sum::<usize>()
         });
-        for sent in 0..SENT {
-            quiet.send_to(&sent.to_be_bytes(), target_at).unwrap();
-            // A reply now and then keeps the sender from outrunning this test's own socket.
-            if sent % 20 == 19 {
-                while target.recv(&mut [0; 4]).is_ok() {
-                    arrived += 1;
-                    if arrived % 20 == 0 {
-                        break;
-                    }
-                }
-            }
-        }
-        while target.recv(&mut [0; 4]).is_ok() {
-            arrived += 1;
-        }
+        let beside = transfer(&bob, &alice, 200 * MEGABYTE, |_| {}).unwrap();
         is_over.store(true, Ordering::Relaxed);
-        flooder.join().unwrap();
+        (beside, flooder.join().unwrap())
     });
-    println!("{arrived} of {SENT} arrived beside a flood of {flooded}");
-    assert!(arrived * 10 >= SENT * 8, "{arrived} of {SENT}");
+    let share = beside.megabit_per_second() / alone.megabit_per_second();
+    println!("{:.0} Mbit/s alone, {share:.2} of it beside a flood of {flooded} packets", alone.megabit_per_second());
+    // Half would be fair. In one queue with the flood TCP gets a twentieth, for what is lost there.
+    assert!(share > 0.15, "{share:.2}");
     drop(lab);
 }
 
