@@ -65,7 +65,8 @@ impl FromStr for Bootstrap {
         if !is_host(host) || port == 0 {
             return Err(DecodeError::Value);
         }
-        Ok(Self { host: host.to_ascii_lowercase(), tcp: port, quic: port.checked_add(1).ok_or(DecodeError::Value)? })
+        let host = host.parse::<IpAddr>().map_or_else(|_| host.to_ascii_lowercase(), |ip| ip.to_string());
+        Ok(Self { host, tcp: port, quic: port.checked_add(1).ok_or(DecodeError::Value)? })
     }
 }
 
