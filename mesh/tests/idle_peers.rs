@@ -2,36 +2,11 @@
 #![expect(unsafe_code, reason = "a global allocator that counts can only be written with it")]
 #![allow(clippy::print_stdout, reason = "the figure is for whoever reads the test's output")]
 
+mod counting;
 mod harness;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
+use counting::live;
 use harness::{Net, seconds};
-
-thread_local! {
-    static LIVE: Cell<isize> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: every call is passed to the system's allocator unchanged; counting allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LIVE.set(LIVE.get() + layout.size() as isize);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.set(LIVE.get() - layout.size() as isize);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// A quarter of the thousand that the promise speaks of.
 const PEERS: usize = 250;
@@ -72,5 +47,5 @@ fn settled(net: &mut Net) -> isize {
     (side.dials, side.verdicts, side.received) = Default::default();
     let sessions = side.node.snapshot(now).peers.iter().filter(|peer| peer.session.is_some()).count();
     assert_eq!(sessions, 0, "every key has lapsed");
-    LIVE.get()
+    live()
 }

@@ -1,44 +1,13 @@
 //! The data path allocates nothing per packet, and what strangers can make it keep is bounded.
 #![expect(unsafe_code, reason = "a global allocator that counts can only be written with it")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+mod counting;
+
 use std::io::IoSlice;
 
+use counting::{calls, live};
 use holloway_mesh::{Bundle, Gather, LocalPacket, Reassembly, TunOffload, VirtioHeader, bundled, fragments};
 use holloway_wire::Instant;
-
-thread_local! {
-    static CALLS: Cell<usize> = const { Cell::new(0) };
-    static LIVE: Cell<isize> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: every call is passed to the system's allocator unchanged; counting allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        CALLS.set(CALLS.get() + 1);
-        LIVE.set(LIVE.get() + layout.size() as isize);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.set(LIVE.get() - layout.size() as isize);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-fn calls(work: impl FnOnce()) -> usize {
-    let before = CALLS.get();
-    work();
-    CALLS.get() - before
-}
 
 /// A TCP super-packet over IPv6, and its virtio header.
 fn super_packet(len: usize, segment: u16) -> (VirtioHeader, Vec<u8>) {
@@ -108,7 +77,7 @@ fn bundles_and_fragments_are_made_and_read_in_place() {
 
 #[test]
 fn no_fragments_make_a_reassembly_keep_more_than_two_packets() {
-    let before = LIVE.get();
+    let before = live();
     let mut reassembly = Reassembly::default();
     let mut content = [0; 9];
     let mut most = 0;
@@ -118,10 +87,10 @@ fn no_fragments_make_a_reassembly_keep_more_than_two_packets() {
         content[..4].copy_from_slice(&(number / 100 % 5).to_le_bytes());
         content[4..6].copy_from_slice(&offset.to_le_bytes());
         let _ = reassembly.push(&content, Instant::from_nanos(u64::from(number)));
-        most = most.max(LIVE.get() - before);
+        most = most.max(live() - before);
     }
     assert!(most > 65_000, "it was tried");
     assert!(most <= 2 * 65_535 + 4096 + 65_535, "{most} bytes, of which the last is a buffer while it grows");
     reassembly.expire(Instant::from_nanos(u64::MAX));
-    assert!(LIVE.get() - before <= 1024, "nothing is left but the place of two packets");
+    assert!(live() - before <= 1024, "nothing is left but the place of two packets");
 }

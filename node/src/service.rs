@@ -130,8 +130,9 @@ pub(crate) fn remove(places: &ServicePlaces) -> Result<(), ServiceError> {
 /// The text of the unit.
 ///
 /// Sandboxed to what the daemon does: it makes an interface and routes (CAP_NET_ADMIN), answers on port 53
-/// (CAP_NET_BIND_SERVICE), gives its socket to the group (CAP_CHOWN), and writes its state, its socket, and resolv.conf
-/// and hosts in /etc, by rename, for which the directory must be writable. Programs in home directories may be run.
+/// (CAP_NET_BIND_SERVICE), gives its socket to the group (CAP_CHOWN), lets its lanes go first (CAP_SYS_NICE), and writes
+/// its state, its socket, and resolv.conf and hosts in /etc, by rename, for which the directory must be writable. Programs
+/// in home directories may be run.
 ///
 /// # Errors
 /// Refuses a path that a unit cannot name.

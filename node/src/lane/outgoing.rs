@@ -182,6 +182,7 @@ impl Sealing {
             return 0;
         }
         let Ok(mut pieces) = packet.cut(MTU_MIN) else {
+            around.upward.drop(DropReason::TooBig);
             return 0;
         };
         self.flush_bundle(around);
