@@ -226,12 +226,22 @@ fn keys_rotate_under_full_load_without_a_lost_or_repeated_byte() {
     assert!(rotated > 0);
 }
 
+/// UDP sockets at the data port that are connected to one peer: what the kernel keeps for them is kept apart.
+fn sockets_of_peers(machine: &Machine) -> usize {
+    const ESTABLISHED: &str = "01";
+    let table = machine.tool_text("cat", &["/proc/net/udp", "/proc/net/udp6"]);
+    let port = format!(":{:04X}", stage::DATA_PORT);
+    let columns = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    columns.filter(|row| row.len() > 3 && row[1].ends_with(&port) && row[3] == ESTABLISHED).count()
+}
+
 #[test]
 fn a_member_that_floods_leaves_room_for_another() {
     let Home { alice, bob, carol, lab } = Home::new("flood", "");
     for member in [&bob, &carol] {
         member.wait_ping("alice");
     }
+    alice.wait("a socket for each of the two", || (sockets_of_peers(&alice) == 2).then_some(()));
     let alone = transfer(&bob, &alice, 200 * MEGABYTE, |_| {}).unwrap();
     let (flood, ditch) = (socket(&carol), socket(&alice));
     let (ditch_at, is_over) = (ditch.local_addr().unwrap(), AtomicBool::new(false));
