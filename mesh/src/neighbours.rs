@@ -13,8 +13,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use holloway_wire::{
-    ControlAddr, Digest, Domain, ENDPOINTS_MAX, Hello, HelloReply, Instant, NodeId, Now, PROTOCOL_VERSION, Publication,
-    PublicationId, PunchCall, SYNC_IDS_MAX, Signed, SyncReply, SyncRequest, is_dialable, is_supported_version,
+    CONTACT_ADDRS_MAX, CONTACTS_MAX, Contact, ControlAddr, Digest, Domain, ENDPOINTS_MAX, Hello, HelloReply, Instant,
+    NodeId, Now, PROTOCOL_VERSION, Publication, PublicationId, PunchCall, SYNC_IDS_MAX, Signed, SyncReply, SyncRequest,
+    is_dialable, is_supported_version,
 };
 
 use crate::output::{Channel, ControlCommand, RequestId, ResponseToken, Verdict};
@@ -68,6 +69,8 @@ pub(crate) enum NeighbourOutput {
     },
     /// A member is no longer a neighbour.
     Lost,
+    /// A comparison came to its end, the first.
+    CaughtUp,
     /// A call to us.
     Called(Signed<PunchCall>),
     /// A member's clock is off by this much.
@@ -133,6 +136,7 @@ pub(crate) struct Neighbours {
     requests: BTreeMap<RequestId, (NodeId, Purpose)>,
     next_request: u64,
     dial_at: Option<Instant>,
+    has_caught_up: bool,
     outputs: VecDeque<NeighbourOutput>,
 }
 
@@ -242,12 +246,17 @@ impl Neighbours {
         Ok(hello)
     }
 
-    /// Takes in a member's chain and admits it, if the roster has room for it.
+    /// Takes in what a member says of itself and admits it, if the roster has room for it.
     fn admit(&mut self, node: NodeId, hello: Hello, context: &mut Context<'_>) -> Result<(), String> {
-        let certificates = hello.chain.into_iter().rev().map(Publication::Certificate).collect();
-        context.roster.offer_all(certificates, context.now);
+        let certificates = hello.chain.into_iter().rev().map(Publication::Certificate);
+        let said = certificates.chain(hello.announcement.map(Publication::Endpoints)).collect();
+        let results = context.roster.offer_all(said, context.now);
         if context.roster.member(&node).is_none() {
             return Err("not a member".into());
+        }
+        // The member has said it to whom it had as a neighbour, which may have been nobody.
+        for (item, _) in results.iter().filter(|(_, result)| *result == Ok(Accepted::New)) {
+            self.control(ControlCommand::Publish { body: item.encode() });
         }
         self.dials.remove(&node);
         if context.roster.endpoints(&node).is_some() {
@@ -263,6 +272,29 @@ impl Neighbours {
         }
         self.compare(&node, context);
         Ok(())
+    }
+
+    /// Members' conversations run with a neighbour now. What we asked before that was refused.
+    pub(crate) fn handle_opened(&mut self, node: &NodeId, now: Instant) {
+        if let Some(neighbour) = self.connected.get_mut(node) {
+            neighbour.compared = None;
+            neighbour.compare_soon(now);
+        }
+    }
+
+    /// Whether a comparison came to its end, since the start.
+    pub(crate) const fn has_caught_up(&self) -> bool {
+        self.has_caught_up
+    }
+
+    /// Neighbours that a newcomer can dial.
+    pub(crate) fn contacts(&self, roster: &Roster, newcomer: &NodeId) -> Vec<Contact> {
+        let neighbours = self.admitted().into_iter().filter(|node| node != newcomer);
+        let contacts = neighbours.map(|node| {
+            let control = announced_by(roster, &node).take(CONTACT_ADDRS_MAX).collect();
+            Contact { node, control }
+        });
+        contacts.filter(|contact| !contact.control.is_empty()).take(CONTACTS_MAX).collect()
     }
 
     /// Compares holdings with a neighbour at its next turn, which is now.
@@ -353,6 +385,9 @@ impl Neighbours {
         let ids: Vec<PublicationId> = neighbour.missing.drain(..count).collect();
         if ids.is_empty() {
             neighbour.compare_at = context.now.monotonic + COMPARE_EVERY;
+            if !std::mem::replace(&mut self.has_caught_up, true) {
+                self.outputs.push_back(NeighbourOutput::CaughtUp);
+            }
             return;
         }
         neighbour.compare_at = context.now.monotonic + COMPARE_TIMEOUT;
@@ -484,16 +519,12 @@ impl Neighbours {
 
     /// Who may be dialled, and where; hints first.
     fn dialable(&self, context: &Context<'_>) -> Vec<(NodeId, Vec<ControlAddr>)> {
-        let announced_by = |node: &NodeId| -> Vec<ControlAddr> {
-            let control = context.roster.endpoints(node).map_or(&[][..], |announcement| &announcement.control);
-            control.iter().filter(|address| is_dialable(address.socket_addr())).copied().collect()
-        };
         let hinted = self.hints.iter().map(|(node, hints)| {
-            let newer = announced_by(node).into_iter().filter(|address| !hints.contains(address));
+            let newer = announced_by(context.roster, node).filter(|address| !hints.contains(address));
             (*node, newer.chain(hints.iter().copied()).take(ENDPOINTS_MAX).collect())
         });
         let announced = context.roster.members().filter_map(|member| {
-            let addresses = announced_by(&member.node);
+            let addresses: Vec<ControlAddr> = announced_by(context.roster, &member.node).collect();
             (!addresses.is_empty()).then_some((member.node, addresses))
         });
         let is_candidate = |node: &NodeId| {
@@ -570,6 +601,12 @@ impl Neighbours {
         neighbour.calls.1 += 1;
         neighbour.calls.1 <= CALLS_PER_SECOND
     }
+}
+
+/// Where a member's control plane may be dialled, as it says.
+fn announced_by(roster: &Roster, node: &NodeId) -> impl Iterator<Item = ControlAddr> {
+    let control = roster.endpoints(node).map_or(&[][..], |announcement| &announcement.control);
+    control.iter().filter(|address| is_dialable(address.socket_addr())).copied()
 }
 
 fn is_good_call(call: &Signed<PunchCall>, context: &Context<'_>) -> bool {

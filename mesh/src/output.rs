@@ -355,6 +355,8 @@ pub enum Event {
     },
     /// Names or what they stand for changed; see the snapshot.
     NamesChanged,
+    /// We have learned all that some member knows, for the first time since the start.
+    CaughtUp,
     /// Our own certificate changed; keep this chain.
     CertificateRenewed,
     /// We are no longer a member.

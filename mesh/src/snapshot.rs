@@ -31,6 +31,8 @@ pub struct Snapshot {
     pub observed: Vec<SocketAddr>,
     /// Members with a control connection.
     pub neighbours: Vec<NodeId>,
+    /// Whether this node has learned all that some member knows, since it started.
+    pub has_caught_up: bool,
     /// Every other member.
     pub peers: Vec<PeerSnapshot>,
     /// Every member's published records, by label; its own under its own.

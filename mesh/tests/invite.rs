@@ -15,7 +15,7 @@ fn refusal(reply: &[u8]) -> Refusal {
 
 fn granted(reply: &[u8]) -> Vec<MembershipCertificate> {
     match RedeemReply::decode(reply).expect("a reply") {
-        RedeemReply::Granted { chain } => chain,
+        RedeemReply::Granted { chain, .. } => chain,
         RedeemReply::Refused { refusal, .. } => panic!("{refusal}"),
     }
 }
@@ -83,7 +83,12 @@ fn the_same_key_may_ask_again_and_gets_the_same_certificate() {
     net.pass(seconds(100));
     let second = granted(&net.ask(0, &newcomer).expect("an answer"));
     assert_eq!(first, second);
-    assert!(newcomer.redeemer.handle_reply(&RedeemReply::Granted { chain: second }.encode(), net.now_at(0)).is_ok());
+    assert!(
+        newcomer
+            .redeemer
+            .handle_reply(&RedeemReply::Granted { chain: second, contacts: Vec::new() }.encode(), net.now_at(0))
+            .is_ok()
+    );
 }
 
 #[test]
@@ -334,7 +339,7 @@ fn a_newcomer_believes_no_false_certificate() {
     let for_bob = granted(&net.ask(0, &bob).expect("an answer"));
     let for_eve = granted(&net.ask(0, &eve).expect("an answer"));
     let judge = |chain: Vec<MembershipCertificate>, now| {
-        bob.redeemer.handle_reply(&RedeemReply::Granted { chain }.encode(), now).map(drop)
+        bob.redeemer.handle_reply(&RedeemReply::Granted { chain, contacts: Vec::new() }.encode(), now).map(drop)
     };
     let now = net.now_at(0);
     assert_eq!(judge(for_eve, now), Err(JoinError::BadCertificate), "another's");
@@ -345,4 +350,39 @@ fn a_newcomer_believes_no_false_certificate() {
     let expired =
         Redeemer::new(token, label("x"), &bob.key, &bob.static_key, Now { unix: now.unix + seconds(3601), ..now });
     assert_eq!(expired.map(drop), Err(JoinError::Expired));
+}
+
+#[test]
+fn a_newcomer_is_told_whom_it_can_dial_beside_its_issuer() {
+    let mut net = Net::found(250);
+    for name in ["bob", "carol"] {
+        let side = net.join(name);
+        net.connect(side, 0);
+    }
+    net.pass(seconds(2));
+    let token = net.invite(0, Rights::NONE);
+    let newcomer = net.newcomer(&token, "dave");
+    let reply = net.ask(0, &newcomer).expect("an answer");
+    let joined = newcomer.redeemer.handle_reply(&reply, net.now_at(0)).expect("a membership");
+    let mut named: Vec<NodeId> = joined.contacts.iter().map(|contact| contact.node).collect();
+    named.sort_unstable();
+    let mut others = vec![net.sides[1].id, net.sides[2].id];
+    others.sort_unstable();
+    assert_eq!(named, others);
+    assert!(joined.contacts.iter().all(|contact| !contact.control.is_empty()));
+}
+
+#[test]
+fn an_issuer_cannot_send_a_newcomer_where_nobody_is_dialled() {
+    let mut net = Net::found(251);
+    let token = net.invite(0, Rights::NONE);
+    let newcomer = net.newcomer(&token, "bob");
+    let reply = net.ask(0, &newcomer).expect("an answer");
+    let RedeemReply::Granted { chain, .. } = RedeemReply::decode(&reply).expect("a reply") else { panic!("granted") };
+    let [local, elsewhere] =
+        ["127.0.0.1:22", "192.0.2.9:41641"].map(|address| ControlAddr::Tcp(address.parse().expect("an address")));
+    let contacts = vec![Contact { node: Subject::new(5).id(), control: vec![local, elsewhere] }];
+    let reply = RedeemReply::Granted { chain, contacts }.encode();
+    let joined = newcomer.redeemer.handle_reply(&reply, net.now_at(0)).expect("a membership");
+    assert_eq!(joined.contacts[0].control, [elsewhere]);
 }

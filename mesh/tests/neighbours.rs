@@ -26,6 +26,51 @@ fn members_admit_each_other_and_learn_everyone() {
 }
 
 #[test]
+fn whoever_is_greeted_knows_where_to_find_the_one_who_greets() {
+    let mut net = Net::found(611);
+    let bob = Subject::new(1);
+    let (id, at) = (bob.id(), net.now_at(0).unix);
+    let chain = vec![net.certify(&net.root, &bob, net.membership(&net.root, &bob, "bob", Rights::NONE))];
+    let control = ControlAddr::Quic("192.0.2.77:41641".parse().expect("an address"));
+    let announcement = EndpointAnnouncement {
+        node: id,
+        sequence: at.as_nanos(),
+        expires: at + seconds(3600),
+        endpoints: vec![],
+        control: vec![control],
+        home_peers: vec![],
+    };
+    let announcement = Some(Signed::sign(announcement, &bob.key, &net.network));
+    let hello = Hello { version: PROTOCOL_VERSION, software: "x".into(), time: at, chain, announcement };
+    let event = |body| ControlEvent::Request { token: ResponseToken(1), node: id, channel: Channel::Hello, body };
+    net.act(0, |node, now| node.handle_control(ControlEvent::Connected { node: id, outbound: false }, now));
+    net.act(0, |node, now| node.handle_control(event(hello.encode()), now));
+    net.act(0, |node, now| node.handle_control(ControlEvent::Disconnected { node: id }, now));
+    net.sides[0].dials.clear();
+    net.pass(seconds(3));
+    assert!(net.sides[0].dials.contains(&id), "it dials it when the connection is gone");
+}
+
+#[test]
+fn a_node_says_once_that_it_has_caught_up() {
+    let mut net = Net::found(612);
+    let told =
+        |net: &Net, side: usize| net.sides[side].events.iter().filter(|event| matches!(event, Event::CaughtUp)).count();
+    let (bob, carol) = (net.join("bob"), net.join("carol"));
+    net.connect(bob, 0);
+    net.pass(seconds(1));
+    let late = net.join("late");
+    assert!(!net.sides[late].node.snapshot(net.now_at(late)).has_caught_up);
+    net.connect(late, 0);
+    net.pass(seconds(1));
+    assert!(net.sides[late].node.snapshot(net.now_at(late)).has_caught_up);
+    assert!(net.is_member(late, &net.sides[carol].id), "and knows whom it never met");
+    net.connect(late, bob);
+    net.pass(seconds(100));
+    assert_eq!(told(&net, late), 1);
+}
+
+#[test]
 fn strangers_are_not_admitted() {
     let mut net = Net::found(602);
     let elsewhere = Net::found(603);
@@ -43,7 +88,8 @@ fn a_hello_with_another_s_certificate_is_refused() {
     let mut net = Net::found(604);
     let bob = net.join("bob");
     let chain = net.sides[bob].node.certificate_chain(None).expect("a chain");
-    let hello = Hello { version: PROTOCOL_VERSION, software: "x".into(), time: net.now_at(0).unix, chain };
+    let hello =
+        Hello { version: PROTOCOL_VERSION, software: "x".into(), time: net.now_at(0).unix, chain, announcement: None };
     let token = ResponseToken(1);
     let thief = Subject::new(1).id();
     let event = ControlEvent::Request { token, node: thief, channel: Channel::Hello, body: hello.encode() };

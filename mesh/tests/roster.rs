@@ -24,7 +24,7 @@ fn issued(net: &Net, issuer: &Subject, subject: &Subject, name: &str, rights: Ri
 fn hello(net: &mut Net, chain: Vec<MembershipCertificate>) -> Result<(), String> {
     let node = *chain[0].subject();
     let time = net.now_at(0).unix;
-    let hello = Hello { version: PROTOCOL_VERSION, software: "test".into(), time, chain };
+    let hello = Hello { version: PROTOCOL_VERSION, software: "test".into(), time, chain, announcement: None };
     let token = ResponseToken(77);
     let event = ControlEvent::Request { token, node, channel: Channel::Hello, body: hello.encode() };
     net.act(0, |node, now| node.handle_control(event, now));

@@ -40,7 +40,7 @@ impl ControlAddr {
         }
     }
 
-    fn write(&self, e: &mut Encoder<Vec<u8>>) {
+    pub(crate) fn write(&self, e: &mut Encoder<Vec<u8>>) {
         let (kind, address) = match self {
             Self::Tcp(address) => (0, address),
             Self::Quic(address) => (1, address),
@@ -49,7 +49,7 @@ impl ControlAddr {
         write_socket_addr(e, address);
     }
 
-    fn read(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+    pub(crate) fn read(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         tuple(d, 2)?;
         match d.u8()? {
             0 => Ok(Self::Tcp(read_socket_addr(d)?)),

@@ -1,12 +1,18 @@
 use minicbor::Decoder;
 
+use crate::announcement::EndpointAnnouncement;
 use crate::certificate::{MembershipCertificate, decode_certificates, encode_certificates};
 use crate::error::DecodeError;
 use crate::fields::{FieldReader, FieldWriter, bytes, text, u8, u64};
+use crate::signed::Signed;
 use crate::time::UnixTime;
 
-/// Longest chain carried in a hello: the whole request is at most 16 KiB (ARCHITECTURE §5 "Control plane").
-const CHAIN_LEN_MAX: usize = 15 * 1024;
+/// Longest chain carried in a hello: the whole request is at most 16 KiB (ARCHITECTURE §5 "Control plane"), and an
+/// announcement takes up to one.
+const CHAIN_LEN_MAX: usize = 14 * 1024;
+
+/// Longest hello.
+const HELLO_LEN_MAX: usize = 16 * 1024;
 
 /// Longest version text and longest reason.
 const TEXT_LEN_MAX: usize = 128;
@@ -22,6 +28,8 @@ pub struct Hello {
     pub time: UnixTime,
     /// The sender's certificate and its parents.
     pub chain: Vec<MembershipCertificate>,
+    /// Where the sender is, if it has said so yet: whoever is greeted can find it again when the connection ends.
+    pub announcement: Option<Signed<EndpointAnnouncement>>,
 }
 
 impl Hello {
@@ -33,6 +41,7 @@ impl Hello {
             .text(2, &self.software)
             .u64(3, self.time.as_nanos())
             .bytes(4, &encode_certificates(&self.chain))
+            .optional(self.announcement.as_ref(), |w, announcement| w.field(5, |e| announcement.write(e)))
             .finish()
     }
 
@@ -47,6 +56,7 @@ impl Hello {
             software: r.required(2, plain_text)?,
             time: UnixTime::from_nanos(r.required(3, u64)?),
             chain: decode_certificates(&r.required(4, bytes(CHAIN_LEN_MAX))?)?,
+            announcement: r.optional(5, Signed::read)?,
         };
         r.finish()?;
         if hello.chain.is_empty() { Err(DecodeError::Field) } else { Ok(hello) }
@@ -83,7 +93,7 @@ impl HelloReply {
     pub fn decode(message: &[u8]) -> Result<Self, DecodeError> {
         let mut r = FieldReader::new(message)?;
         let reply = match r.required(0, u8)? {
-            1 => Self::Welcome(Hello::decode(&r.required(1, bytes(CHAIN_LEN_MAX + 1024))?)?),
+            1 => Self::Welcome(Hello::decode(&r.required(1, bytes(HELLO_LEN_MAX))?)?),
             2 => Self::Refused { reason: r.required(1, plain_text)? },
             _ => return Err(DecodeError::Value),
         };

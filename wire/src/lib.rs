@@ -63,7 +63,7 @@ pub use punch::PunchCall;
 pub use record::{
     RECORD_HEADER_LEN, RECORD_OVERHEAD, RECORD_TAG_LEN, RecordFlags, RecordHeader, RecordKind, TRANSPORT_TYPE,
 };
-pub use redeem::{RedeemReply, RedeemRequest, Refusal};
+pub use redeem::{CONTACT_ADDRS_MAX, CONTACTS_MAX, Contact, RedeemReply, RedeemRequest, Refusal};
 pub use revocation::{KEPT_MAX, Revocation};
 pub use rights::Rights;
 pub use session_control::{MtuProbeSize, SessionControl};

@@ -1,16 +1,28 @@
+use minicbor::{Decoder, Encoder};
 use thiserror::Error;
 
-use crate::certificate::{MembershipCertificate, StaticBinding, decode_certificates, encode_certificates, label};
+use crate::announcement::ControlAddr;
+use crate::certificate::{
+    MembershipCertificate, StaticBinding, decode_certificates, encode_certificates, label, node_id,
+};
 use crate::error::DecodeError;
-use crate::fields::{FieldReader, FieldWriter, array, bytes, u8, u64};
+use crate::fields::{FieldReader, FieldWriter, array, bytes, list, put, tuple, u8, u64};
 use crate::hello::plain_text;
 use crate::invite::InviteSecret;
+use crate::keys::NodeId;
 use crate::name::Label;
 use crate::signed::Signed;
 use crate::time::UnixTime;
 
-/// Longest chain in a reply: the whole reply is at most 16 KiB (ARCHITECTURE §5 "Control plane").
-const CHAIN_LEN_MAX: usize = 15 * 1024;
+/// Longest chain in a reply: the whole reply is at most 16 KiB (ARCHITECTURE §5 "Control plane"), and
+/// the contacts take up to one and a half.
+const CHAIN_LEN_MAX: usize = 14 * 1024;
+
+/// Most contacts that a newcomer is given: two more than a node dials.
+pub const CONTACTS_MAX: usize = 8;
+
+/// Most addresses of one contact: both transports over both families.
+pub const CONTACT_ADDRS_MAX: usize = 4;
 
 /// Asks the issuer to redeem an invite. The asker's `NodeId` is its peer id, and the binding is signed by it.
 #[derive(Clone, PartialEq, Eq)]
@@ -110,6 +122,30 @@ impl Refusal {
     }
 }
 
+/// A member and where its control plane is, for a newcomer that knows nobody but its issuer. Not proven: the connection
+/// will prove it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contact {
+    /// The member.
+    pub node: NodeId,
+    /// Where it listens, at most [`CONTACT_ADDRS_MAX`].
+    pub control: Vec<ControlAddr>,
+}
+
+impl Contact {
+    fn write(&self, e: &mut Encoder<Vec<u8>>) {
+        put(e, |e| e.array(2)?.bytes(self.node.as_bytes())?.array(self.control.len() as u64));
+        for address in &self.control {
+            address.write(e);
+        }
+    }
+
+    fn read(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        tuple(d, 2)?;
+        Ok(Self { node: node_id(d)?, control: list(CONTACT_ADDRS_MAX, ControlAddr::read)(d)? })
+    }
+}
+
 /// The issuer's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RedeemReply {
@@ -117,6 +153,8 @@ pub enum RedeemReply {
     Granted {
         /// Leaf first.
         chain: Vec<MembershipCertificate>,
+        /// Members other than the issuer, at most [`CONTACTS_MAX`]: the newcomer is not lost when the issuer goes away.
+        contacts: Vec<Contact>,
     },
     /// It is not.
     Refused {
@@ -132,7 +170,10 @@ impl RedeemReply {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         match self {
-            Self::Granted { chain } => FieldWriter::new().u64(0, 1).bytes(1, &encode_certificates(chain)),
+            Self::Granted { chain, contacts } => FieldWriter::new()
+                .u64(0, 1)
+                .bytes(1, &encode_certificates(chain))
+                .list(2, contacts, |e, contact| contact.write(e)),
             Self::Refused { refusal, detail } => FieldWriter::new().u64(0, 2).u64(1, *refusal as u64).text(2, detail),
         }
         .finish()
@@ -145,7 +186,10 @@ impl RedeemReply {
     pub fn decode(message: &[u8]) -> Result<Self, DecodeError> {
         let mut r = FieldReader::new(message)?;
         let reply = match r.required(0, u8)? {
-            1 => Self::Granted { chain: decode_certificates(&r.required(1, bytes(CHAIN_LEN_MAX))?)? },
+            1 => Self::Granted {
+                chain: decode_certificates(&r.required(1, bytes(CHAIN_LEN_MAX))?)?,
+                contacts: r.required(2, list(CONTACTS_MAX, Contact::read))?,
+            },
             2 => Self::Refused {
                 refusal: Refusal::from_carried(r.required(1, u8)?)?,
                 detail: r.required(2, plain_text)?,

@@ -1,6 +1,6 @@
 use holloway_wire::{
-    IdentityKey, InviteToken, Label, MembershipCertificate, NetworkId, NodeId, Now, RedeemReply, RedeemRequest,
-    Refusal, Signed, StaticBinding, StaticSecret,
+    Contact, IdentityKey, InviteToken, Label, MembershipCertificate, NetworkId, NodeId, Now, RedeemReply,
+    RedeemRequest, Refusal, Signed, StaticBinding, StaticSecret, is_dialable,
 };
 use thiserror::Error;
 
@@ -37,6 +37,8 @@ pub struct Joined {
     pub network_label: Label,
     /// Our certificate and its parents, leaf first.
     pub chain: Vec<MembershipCertificate>,
+    /// Members beside the issuer that can be dialled.
+    pub contacts: Vec<Contact>,
 }
 
 /// Turns an invite into a membership: one request, one answer.
@@ -98,11 +100,16 @@ impl Redeemer {
     pub fn handle_reply(&self, reply: &[u8], now: Now) -> Result<Joined, JoinError> {
         match RedeemReply::decode(reply).map_err(|_| JoinError::BadReply)? {
             RedeemReply::Refused { refusal, detail } => Err(JoinError::Refused { refusal, detail }),
-            RedeemReply::Granted { chain } => self.check(chain, now),
+            RedeemReply::Granted { chain, contacts } => self.check(chain, contacts, now),
         }
     }
 
-    fn check(&self, chain: Vec<MembershipCertificate>, now: Now) -> Result<Joined, JoinError> {
+    fn check(
+        &self,
+        chain: Vec<MembershipCertificate>,
+        mut contacts: Vec<Contact>,
+        now: Now,
+    ) -> Result<Joined, JoinError> {
         let body = self.token.body();
         let is_ours = chain
             .first()
@@ -111,6 +118,9 @@ impl Redeemer {
         if !is_ours || !holds {
             return Err(JoinError::BadCertificate);
         }
-        Ok(Joined { network: body.network, network_label: body.network_label.clone(), chain })
+        for contact in &mut contacts {
+            contact.control.retain(|address| is_dialable(address.socket_addr()));
+        }
+        Ok(Joined { network: body.network, network_label: body.network_label.clone(), chain, contacts })
     }
 }

@@ -50,7 +50,12 @@ impl Announcer {
         if has_changed {
             self.local = local;
             self.observed.clear();
-            self.announce_soon(now);
+            if self.sequence == 0 && !self.local.control.is_empty() {
+                // The first hello says where we are, so it is not waited for further changes.
+                self.due = Some(now.monotonic);
+            } else {
+                self.announce_soon(now);
+            }
         }
         has_changed
     }

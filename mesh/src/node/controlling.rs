@@ -15,7 +15,7 @@ impl Node {
             ControlEvent::Connected { node, outbound } => {
                 self.with_neighbours(now, |neighbours, context| neighbours.handle_connected(node, outbound, context));
             }
-            ControlEvent::Opened { node } => self.neighbours.compare_soon(&node, now.monotonic),
+            ControlEvent::Opened { node } => self.neighbours.handle_opened(&node, now.monotonic),
             ControlEvent::Disconnected { node } => self.neighbours.handle_disconnected(&node, now.monotonic),
             ControlEvent::DialFailed { node } => {
                 self.neighbours.handle_dial_failed(&node, self.rng.as_mut(), now.monotonic);
@@ -107,7 +107,9 @@ impl Node {
 
     pub(super) fn answer_again(&mut self, token: ResponseToken, asker: &NodeId) {
         if self.roster.member(asker).is_some() {
-            let reply = RedeemReply::Granted { chain: self.roster.chain(asker) };
+            let chain = self.roster.chain(asker);
+            let contacts = self.neighbours.contacts(&self.roster, asker);
+            let reply = RedeemReply::Granted { chain, contacts };
             self.control(ControlCommand::Respond { token, body: reply.encode() });
         } else {
             self.refuse(token, Refusal::Revoked, String::new());
@@ -130,6 +132,7 @@ impl Node {
                 }
             }
             NeighbourOutput::Lost => self.announcer.announce_soon(now),
+            NeighbourOutput::CaughtUp => self.event(Event::CaughtUp),
             NeighbourOutput::Called(call) => self.called(&call, now),
             NeighbourOutput::Skewed { node, by } => {
                 let detail = format!("its clock is {} s from ours", by.as_secs());

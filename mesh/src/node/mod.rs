@@ -335,6 +335,7 @@ impl Node {
             software: self.settings.software.clone(),
             time: now.unix,
             chain: self.own_chain(),
+            announcement: self.roster.announcement(&self.identity.node_id()).cloned(),
         }
     }
 
@@ -464,6 +465,7 @@ impl Node {
             rights: own.map_or(certificate.rights, |member| member.rights),
             observed: self.announcer.observed(),
             neighbours: self.neighbours.admitted(),
+            has_caught_up: self.neighbours.has_caught_up(),
             peers: self
                 .roster
                 .members()

@@ -461,9 +461,14 @@ impl Roster {
 
     /// Where a member says it is.
     pub(crate) fn endpoints(&self, node: &NodeId) -> Option<&EndpointAnnouncement> {
+        self.announcement(node).map(Signed::value)
+    }
+
+    /// Where a member says it is, with the proof.
+    pub(crate) fn announcement(&self, node: &NodeId) -> Option<&Signed<EndpointAnnouncement>> {
         let slot = PublicationSlot { kind: PublicationKind::Endpoints, subject: *node, signer: None };
         match self.index.get(&slot)? {
-            Publication::Endpoints(announcement) => Some(announcement.value()),
+            Publication::Endpoints(announcement) => Some(announcement),
             Publication::Certificate(_) | Publication::Revocation(_) | Publication::Names(_) => None,
         }
     }

@@ -54,6 +54,8 @@ pub(crate) enum Call {
     },
     /// Run a network.
     Open(Box<Joining>, oneshot::Sender<Result<NetworkView, ApiError>>),
+    /// Tell when what some member knows is known here, names included; not before the network runs.
+    CaughtUp(NetworkId, oneshot::Sender<()>),
     /// Stop and forget a network.
     Close(Label, oneshot::Sender<Result<NetworkKey, ApiError>>),
     /// Stop everything.
@@ -98,6 +100,8 @@ pub(crate) struct Engine {
     pub(crate) names: Names,
     pub(crate) journal: Journal,
     names_due: Option<tokio::time::Instant>,
+    /// Who wants to be told when a network has caught up.
+    waiting: Vec<(NetworkId, oneshot::Sender<()>)>,
     closing: bool,
 }
 
@@ -123,6 +127,7 @@ impl Engine {
             names,
             journal,
             names_due: None,
+            waiting: Vec::new(),
             closing: false,
         }
     }
@@ -210,7 +215,7 @@ impl Engine {
     }
 
     fn event(&mut self, network: &Label, event: Box<Event>) {
-        if matches!(*event, Event::NamesChanged) {
+        if matches!(*event, Event::NamesChanged | Event::CaughtUp) {
             self.names_soon();
         }
         self.journal.network_event(network, *event);
@@ -225,6 +230,7 @@ impl Engine {
     async fn update_names(&mut self) {
         let views = self.views();
         self.names.update(&views).await;
+        self.tell_caught_up(&views);
         if let Some(name) = self.names.to_probe(&views) {
             let inputs = self.inputs.clone();
             tokio::spawn(async move {
@@ -232,6 +238,15 @@ impl Engine {
                 // The engine may have ended.
                 let _ = inputs.send(Input::Probed(resolves)).await;
             });
+        }
+    }
+
+    /// Names are up to date: tells those who waited for networks that have caught up, or are gone.
+    fn tell_caught_up(&mut self, views: &[NetworkView]) {
+        let is_behind = |id: &NetworkId| views.iter().any(|view| view.id == *id && !view.snapshot.has_caught_up);
+        for (_, reply) in self.waiting.extract_if(.., |(id, _)| !is_behind(id)) {
+            // Who asked may wait no longer.
+            let _ = reply.send(());
         }
     }
 
@@ -260,6 +275,10 @@ impl Engine {
             }
             Call::Open(joining, reply) => {
                 let _ = reply.send(self.open(*joining).await);
+            }
+            Call::CaughtUp(id, reply) => {
+                self.waiting.push((id, reply));
+                self.names_soon();
             }
             Call::Close(label, reply) => {
                 let _ = reply.send(self.close(&label).await);

@@ -48,7 +48,10 @@ impl Journal {
     /// Notes what a network's core reports.
     pub(crate) fn network_event(&self, network: &Label, event: MeshEvent) {
         match event {
-            MeshEvent::NamesChanged | MeshEvent::CertificateRenewed | MeshEvent::CommandDone { .. } => {}
+            MeshEvent::NamesChanged
+            | MeshEvent::CaughtUp
+            | MeshEvent::CertificateRenewed
+            | MeshEvent::CommandDone { .. } => {}
             MeshEvent::MemberJoined { node, label } => {
                 self.note(
                     Severity::Info,

@@ -1,4 +1,4 @@
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use holloway_config::{Settings, StateDir};
 use holloway_dashboard::api::{
@@ -7,6 +7,7 @@ use holloway_dashboard::api::{
 use holloway_mesh::{Identity, Redeemer, found};
 use holloway_wire::{Bootstrap, Label, NameError, NetworkId, NodeId};
 use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::time::timeout;
 
 use super::engine::{Call, Input, NetworkView};
 use super::joining::{Patience, choose_label, elapsed_ms, parse_invite, redeem};
@@ -106,7 +107,7 @@ impl Membership {
             }
         };
         let NetworkKeys { identity, static_key } = keys;
-        let chain = joined.chain.clone();
+        let (chain, contacts) = (joined.chain.clone(), joined.contacts);
         let new = NewNetwork {
             label: label.clone(),
             network,
@@ -119,7 +120,9 @@ impl Membership {
         let identity = Identity { network, network_label: label.clone(), key: identity, static_key, chain };
         let mut joining = self.joining(stored, identity, Some(control));
         joining.ports = ports;
+        joining.contacts = contacts;
         let view = self.open(joining).await?;
+        self.catch_up(network).await;
         let text = format!("joined {label} as {}", view.snapshot.label);
         self.journal.note(Severity::Info, "joined", &label, text, &[("issuer", issuer.to_string())]);
         Ok(Joined {
@@ -210,6 +213,7 @@ impl Membership {
             hints: hints(&stored),
             label: stored.label,
             identity,
+            contacts: Vec::new(),
             control,
             extent: self.extent,
         }
@@ -217,6 +221,16 @@ impl Membership {
 
     async fn open(&self, joining: Joining) -> Result<NetworkView, ApiError> {
         self.ask(|reply| Call::Open(Box::new(joining), reply)).await?
+    }
+
+    /// Waits until the names of members never met are answered here, if that comes soon: who joined uses them next.
+    async fn catch_up(&self, network: NetworkId) {
+        /// A comparison takes a few round trips; a network that nobody else is in reach of is joined all the same.
+        const CATCH_UP_MAX: Duration = Duration::from_secs(2);
+        if self.extent == Extent::Whole {
+            // When it takes longer, they come later.
+            let _ = timeout(CATCH_UP_MAX, self.ask(|reply| Call::CaughtUp(network, reply))).await;
+        }
     }
 
     async fn ask<T>(&self, call: impl FnOnce(oneshot::Sender<T>) -> Call) -> Result<T, ApiError> {

@@ -7,7 +7,7 @@ use anyhow::Context;
 use holloway_config::{Cipher, Lanes, ListenSettings, Mtu, Settings};
 use holloway_control as control;
 use holloway_mesh::{CipherChoice, ControlEvent, Identity, Node, Stored};
-use holloway_wire::{Bootstrap, ControlAddr, IdentityKey, Label, NetworkId, NodeId, OverlayAddr};
+use holloway_wire::{Bootstrap, Contact, ControlAddr, IdentityKey, Label, NetworkId, NodeId, OverlayAddr};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
@@ -39,6 +39,8 @@ pub(crate) struct Joining {
     pub(crate) ports: Ports,
     /// Where members were found before.
     pub(crate) hints: Vec<(NodeId, Vec<Bootstrap>)>,
+    /// Members that the issuer named.
+    pub(crate) contacts: Vec<Contact>,
     /// A control plane that runs already: the one by which the invite was redeemed.
     pub(crate) control: Option<RunningControl>,
     /// How much of it shall run.
@@ -127,6 +129,10 @@ pub(crate) async fn open(engine: &Engine, joining: Joining) -> anyhow::Result<Ne
     });
     feed(engine, &mut network, running.seen, running.events);
     give_hints(engine, &mut network, joining.hints).await;
+    for Contact { node, control } in joining.contacts {
+        let event = ControlEvent::Discovered { node, addresses: control };
+        network.node.handle_control(event, engine.clock.now());
+    }
     Ok(network)
 }
 

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use holloway_mesh::{Command, ControlEvent, JoinError, Redeemer, RequestId};
-use holloway_wire::{Bootstrap, InviteToken, Rights};
+use holloway_wire::{Bootstrap, Contact, InviteToken, Rights};
 
 use super::program::Asked;
 use super::{Happening, MachineId, World};
@@ -97,20 +97,23 @@ impl World {
             Ok(joined) => {
                 let spent = redeemer.token().body().secret.id();
                 self.machines[newcomer.0].chain = joined.chain;
-                self.joined(newcomer, issuer);
+                self.joined(newcomer, issuer, joined.contacts);
                 self.machines[issuer.0].promised.spent.insert(spent);
             }
             Err(error) => self.refused(newcomer, issuer, &error),
         }
     }
 
-    fn joined(&mut self, newcomer: MachineId, issuer: MachineId) {
+    fn joined(&mut self, newcomer: MachineId, issuer: MachineId, contacts: Vec<Contact>) {
         let rights = self.model.newcomers.remove(&newcomer).map_or(Rights::NONE, |waiting| waiting.rights);
         let id = self.id(newcomer);
         self.note(|| format!("{newcomer} joined through {issuer}"));
         self.machines[issuer.0].promised.members.insert(id);
         self.model.joined(newcomer, Some((issuer, rights)));
         self.start(newcomer);
+        for Contact { node, control } in contacts {
+            self.machine_event(newcomer, ControlEvent::Discovered { node, addresses: control });
+        }
     }
 
     /// The shell keeps the invite's bootstrap addresses and tells them at every start; they are names that follow the

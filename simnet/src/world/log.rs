@@ -108,6 +108,7 @@ pub(crate) fn event(event: &Event) -> String {
             Err(error) => format!("{id:?}: {error}"),
         },
         Event::NamesChanged => "names changed".into(),
+        Event::CaughtUp => "caught up".into(),
         Event::CertificateRenewed => "certificate renewed".into(),
         Event::Expelled => "expelled".into(),
         Event::PeerUp { label, endpoint, .. } => format!("{label} is up at {endpoint}"),

@@ -199,6 +199,7 @@ impl World {
             }
             Event::PeerUp { .. }
             | Event::NamesChanged
+            | Event::CaughtUp
             | Event::CertificateRenewed
             | Event::Expelled
             | Event::Security { .. } => {}

@@ -4,13 +4,15 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use holloway_wire::{
-    Bootstrap, CertificateHash, ControlAddr, ENDPOINTS_MAX, EndpointAnnouncement, GROUPS_MAX, HOME_PEERS_MAX, Hello,
-    HelloReply, IdentityKey, InitiationPayload, InviteBody, InviteSecret, InviteToken, KEPT_MAX, Label, Membership,
-    MembershipCertificate, MtuProbeSize, NamePublication, NameRecord, NetworkId, NodeId, Publication, PublicationId,
-    PunchCall, RedeemReply, RedeemRequest, Refusal, ResponsePayload, Revocation, Rights, SYNC_BUCKETS, SessionControl,
-    Signed, SignedMessage, StaticBinding, StaticPublicKey, Suite, SyncReply, SyncRequest, UnixTime, Validity,
+    Bootstrap, CONTACT_ADDRS_MAX, CONTACTS_MAX, CertificateHash, Contact, ControlAddr, ENDPOINTS_MAX,
+    EndpointAnnouncement, GROUPS_MAX, HOME_PEERS_MAX, Hello, HelloReply, IdentityKey, InitiationPayload, InviteBody,
+    InviteSecret, InviteToken, KEPT_MAX, Label, Membership, MembershipCertificate, MtuProbeSize, NamePublication,
+    NameRecord, NetworkId, NodeId, Publication, PublicationId, PunchCall, RedeemReply, RedeemRequest, Refusal,
+    ResponsePayload, Revocation, Rights, SYNC_BUCKETS, SessionControl, Signed, SignedMessage, StaticBinding,
+    StaticPublicKey, Suite, SyncReply, SyncRequest, UnixTime, Validity,
 };
 use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::*;
 
 /// The network in which everything is signed.
@@ -63,8 +65,8 @@ fn plain_text() -> impl Strategy<Value = String> {
 }
 
 pub(crate) fn membership(issuer: NodeId) -> impl Strategy<Value = Membership> {
-    let validity = (second(), proptest::option::of(second()))
-        .prop_map(|(not_before, not_after)| Validity { not_before, not_after });
+    let validity =
+        (second(), option::of(second())).prop_map(|(not_before, not_after)| Validity { not_before, not_after });
     (node(), label(), rights(), vec("[a-z0-9-]{1,32}", 0..=GROUPS_MAX), validity).prop_map(
         move |(subject, label, rights, groups, validity)| Membership {
             subject,
@@ -90,14 +92,21 @@ pub(crate) fn revocation(revoker: NodeId) -> impl Strategy<Value = Revocation> {
         .prop_map(move |(subject, at, kept)| Revocation { subject, revoker, at, kept })
 }
 
+fn control_addr() -> impl Strategy<Value = ControlAddr> {
+    (any::<bool>(), socket_addr())
+        .prop_map(|(is_tcp, address)| if is_tcp { ControlAddr::Tcp(address) } else { ControlAddr::Quic(address) })
+}
+
+fn contact() -> impl Strategy<Value = Contact> {
+    (node(), vec(control_addr(), 0..=CONTACT_ADDRS_MAX)).prop_map(|(node, control)| Contact { node, control })
+}
+
 pub(crate) fn announcement(from: NodeId) -> impl Strategy<Value = EndpointAnnouncement> {
-    let control = (any::<bool>(), socket_addr())
-        .prop_map(|(is_tcp, address)| if is_tcp { ControlAddr::Tcp(address) } else { ControlAddr::Quic(address) });
     (
         any::<u64>(),
         second(),
         vec(socket_addr(), 0..=ENDPOINTS_MAX),
-        vec(control, 0..=ENDPOINTS_MAX),
+        vec(control_addr(), 0..=ENDPOINTS_MAX),
         vec(node(), 0..=HOME_PEERS_MAX),
     )
         .prop_map(move |(sequence, expires, endpoints, control, home_peers)| EndpointAnnouncement {
@@ -141,7 +150,7 @@ pub(crate) fn invite(issuer: NodeId) -> impl Strategy<Value = Hidden<InviteBody>
         any::<([u8; 32], [u8; 16])>(),
         label(),
         vec(bootstrap(), 0..=InviteToken::BOOTSTRAP_MAX),
-        proptest::option::of(label()),
+        option::of(label()),
         second(),
         rights(),
     )
@@ -192,8 +201,9 @@ pub(crate) fn publication() -> impl Strategy<Value = Publication> {
 }
 
 pub(crate) fn hello() -> impl Strategy<Value = Hello> {
-    (any::<u8>(), plain_text(), nanosecond(), vec(certificate(), 1..4))
-        .prop_map(|(version, software, time, chain)| Hello { version, software, time, chain })
+    (any::<u8>(), plain_text(), nanosecond(), vec(certificate(), 1..4), option::of(signed(announcement))).prop_map(
+        |(version, software, time, chain, announcement)| Hello { version, software, time, chain, announcement },
+    )
 }
 
 pub(crate) fn hello_reply() -> impl Strategy<Value = HelloReply> {
@@ -220,7 +230,8 @@ pub(crate) fn redeem_reply() -> impl Strategy<Value = RedeemReply> {
         Just(Refusal::Unavailable),
     ];
     prop_oneof![
-        vec(certificate(), 0..4).prop_map(|chain| RedeemReply::Granted { chain }),
+        (vec(certificate(), 0..4), vec(contact(), 0..=CONTACTS_MAX))
+            .prop_map(|(chain, contacts)| RedeemReply::Granted { chain, contacts }),
         (refusal, plain_text()).prop_map(|(refusal, detail)| RedeemReply::Refused { refusal, detail }),
     ]
 }
