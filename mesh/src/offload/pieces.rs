@@ -80,17 +80,6 @@ impl<'a> Pieces<'a> {
         }
     }
 
-    /// The length of the longest piece left: that of all but the last.
-    #[must_use]
-    pub fn longest(&self) -> usize {
-        match &self.cut {
-            Cut::Whole { .. } => self.packet.len(),
-            Cut::Segments(segments) => {
-                usize::from(segments.headers.len) + segments.step.min(self.packet.len() - segments.at)
-            }
-        }
-    }
-
     /// The next piece. Taking it spoils the one before.
     #[expect(clippy::should_implement_trait, reason = "pieces share a buffer, so an iterator cannot give them")]
     pub fn next(&mut self) -> Option<Piece<'_>> {
