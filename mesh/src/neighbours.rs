@@ -216,7 +216,7 @@ impl Neighbours {
     pub(crate) fn handle_hello(&mut self, token: ResponseToken, from: NodeId, body: &[u8], context: &mut Context<'_>) {
         let hello = self.weigh_hello(&from, Hello::decode(body).ok(), context);
         let reply = match hello.and_then(|hello| self.admit(from, hello, context)) {
-            Ok(()) => HelloReply::Welcome(context.own.clone()),
+            Ok(()) => HelloReply::Welcome(Box::new(context.own.clone())),
             Err(reason) => HelloReply::Refused { reason },
         };
         self.control(ControlCommand::Respond { token, body: reply.encode() });
@@ -352,7 +352,7 @@ impl Neighbours {
         };
         match HelloReply::decode(body) {
             Ok(HelloReply::Welcome(hello)) => {
-                let hello = self.weigh_hello(&node, Some(hello), context);
+                let hello = self.weigh_hello(&node, Some(*hello), context);
                 if hello.and_then(|hello| self.admit(node, hello, context)).is_err() {
                     self.control(ControlCommand::Expel { node });
                 }

@@ -67,7 +67,7 @@ impl Hello {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HelloReply {
     /// The sender is a member; the answer is the answerer's own hello.
-    Welcome(Hello),
+    Welcome(Box<Hello>),
     /// The sender is not, and this is why.
     Refused {
         /// In words, for the log of the one refused.
@@ -93,7 +93,7 @@ impl HelloReply {
     pub fn decode(message: &[u8]) -> Result<Self, DecodeError> {
         let mut r = FieldReader::new(message)?;
         let reply = match r.required(0, u8)? {
-            1 => Self::Welcome(Hello::decode(&r.required(1, bytes(HELLO_LEN_MAX))?)?),
+            1 => Self::Welcome(Box::new(Hello::decode(&r.required(1, bytes(HELLO_LEN_MAX))?)?)),
             2 => Self::Refused { reason: r.required(1, plain_text)? },
             _ => return Err(DecodeError::Value),
         };

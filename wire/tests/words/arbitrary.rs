@@ -207,7 +207,10 @@ pub(crate) fn hello() -> impl Strategy<Value = Hello> {
 }
 
 pub(crate) fn hello_reply() -> impl Strategy<Value = HelloReply> {
-    prop_oneof![hello().prop_map(HelloReply::Welcome), plain_text().prop_map(|reason| HelloReply::Refused { reason }),]
+    prop_oneof![
+        hello().prop_map(|hello| HelloReply::Welcome(Box::new(hello))),
+        plain_text().prop_map(|reason| HelloReply::Refused { reason }),
+    ]
 }
 
 pub(crate) fn redeem_request() -> impl Strategy<Value = Hidden<RedeemRequest>> {
