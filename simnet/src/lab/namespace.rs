@@ -66,6 +66,11 @@ impl Namespace {
             .with_context(|| format!("in namespace {}", self.name))
     }
 
+    /// Sets a parameter below `/proc/sys/net` inside.
+    pub(super) fn set_kernel_parameter(&self, parameter: &str, value: &str) -> Result<()> {
+        self.enter(|| write_kernel_parameter(parameter, value))?
+    }
+
     /// Runs `work` on a fresh thread inside; a panic in it goes on in the caller.
     ///
     /// Threads and processes that `work` starts are inside too, and so are its sockets, wherever
@@ -94,6 +99,9 @@ fn set_kernel_parameters(forwarding: Forwarding) -> Result<()> {
     let parameters = [
         ("ipv4/ip_forward", forward),
         ("ipv6/conf/all/forwarding", forward),
+        // A redirect would make a host go past the router, and so past its rules.
+        ("ipv4/conf/all/send_redirects", "0"),
+        ("ipv4/conf/default/send_redirects", "0"),
         ("ipv6/conf/all/disable_ipv6", "0"),
         ("ipv6/conf/default/disable_ipv6", "0"),
         // Without it a link-local address stays unusable for a second.
@@ -101,8 +109,12 @@ fn set_kernel_parameters(forwarding: Forwarding) -> Result<()> {
         ("ipv6/conf/default/accept_dad", "0"),
     ];
     for (parameter, value) in parameters {
-        let path = Path::new("/proc/sys/net").join(parameter);
-        fs::write(&path, value).with_context(|| format!("writing {}", path.display()))?;
+        write_kernel_parameter(parameter, value)?;
     }
     Ok(())
+}
+
+fn write_kernel_parameter(parameter: &str, value: &str) -> Result<()> {
+    let path = Path::new("/proc/sys/net").join(parameter);
+    fs::write(&path, value).with_context(|| format!("writing {}", path.display()))
 }
