@@ -51,15 +51,15 @@ impl Rules {
             Translation::Cone => {
                 let inward = format!("iifname \"{WAN}\" dnat ip to udp dport map @owners");
                 let outward = format!("{}\n    {}", cone_outward(), hairpin_outward());
-                format!("{MAPS}{}", translating(&inward, &outward, "ct status dnat accept"))
+                format!("{MAPS}{}", translating(self.router, &inward, &outward, "ct status dnat accept"))
             }
             Translation::PortPreserving => {
                 let outward = format!("oifname \"{WAN}\" masquerade\n    {}", hairpin_outward());
-                format!("{MAPS}{}", translating("", &outward, ""))
+                format!("{MAPS}{}", translating(self.router, "", &outward, ""))
             }
             Translation::Random => {
                 let outward = format!("oifname \"{WAN}\" masquerade random,fully-random");
-                translating("", &outward, "")
+                translating(self.router, "", &outward, "")
             }
         };
         format!("table ip nat {{\n  {SETTINGS_CHAINS}  {translation}}}\n{}", self.settings())
@@ -118,9 +118,9 @@ impl Rules {
         let router = self.router;
         let inward = format!(
             "add rule ip nat hairpin_inward fib daddr type local ip daddr != {router} \
-             dnat ip to udp dport map @owners\n"
+             ct mark set {HAIRPIN} dnat ip to udp dport map @owners\n"
         );
-        let looped = format!("add rule ip nat learn iifname \"{LAN}\" oifname \"{LAN}\" ct direction original");
+        let looped = format!("add rule ip nat learn meta l4proto udp ct mark {HAIRPIN} ct direction original");
         let sender = "ct original ip saddr . ct original proto-src . ct original proto-dst";
         let owner = "ct reply ip saddr . ct reply proto-src . udp sport";
         match self.translation() {
@@ -171,6 +171,9 @@ const MAPS: &str = "map mappings {
   }
 ";
 
+/// The mark of flows that return to the LAN: behind routing, a packet no longer says where it came from.
+const HAIRPIN: u32 = 1;
+
 /// What is left when a host's own port is another's; the system's ports are not (RFC 4787 §4.2.2).
 const ANY_PORT: &str = "1024-65535";
 
@@ -178,8 +181,9 @@ const ANY_PORT: &str = "1024-65535";
 ///
 /// Dropping new flows in `input` is what real routers do, and it matters: an early inbound probe
 /// that is accepted there gets confirmed in conntrack and takes the mapping's place, so that the
-/// later outbound packet is remapped to another port.
-fn translating(inward: &str, outward: &str, forward: &str) -> String {
+/// later outbound packet is remapped to another port. Refusing what the LAN sends to the public side
+/// (hairpins that are off) keeps it out of conntrack just so, until they are switched on.
+fn translating(router: Ipv4Addr, inward: &str, outward: &str, forward: &str) -> String {
     format!(
         "chain prerouting {{
     type nat hook prerouting priority dstnat; policy accept;
@@ -193,6 +197,7 @@ fn translating(inward: &str, outward: &str, forward: &str) -> String {
   chain input {{
     type filter hook input priority filter; policy accept;
     iifname \"{WAN}\" ct state new drop
+    iifname \"{LAN}\" ip daddr != {router} meta l4proto udp reject
   }}
   chain forward {{
     type filter hook forward priority filter; policy accept;
@@ -215,7 +220,7 @@ fn cone_outward() -> String {
 
 /// What returns to the LAN comes from the box's address that it was sent to, and from the sender's external port.
 fn hairpin_outward() -> String {
-    let looped = format!("iifname \"{LAN}\" oifname \"{LAN}\" ct status dnat meta l4proto udp");
+    let looped = format!("oifname \"{LAN}\" ct mark {HAIRPIN} meta l4proto udp");
     let translate = "snat ip to ct original ip daddr";
     format!(
         "{looped} {translate} : ip saddr . udp sport map @mappings
