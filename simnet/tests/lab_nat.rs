@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-use Dependence::{AddressAndPortDependent, EndpointIndependent};
+use Dependence::{AddressAndPortDependent, AddressDependent, EndpointIndependent};
 use holloway_simnet::lab::{Hairpin, Host, Lab, Nat, NatKind, UdpExpiry, wait_until};
 
 /// Longer than anything here takes on a busy machine.
@@ -52,9 +52,9 @@ impl Servers {
         let [alice, other_port, stranger] =
             [&self.alice, &self.other_port, &self.stranger].map(|server| mapped(client, server));
         match (alice == other_port, alice == stranger) {
-            (true, true) => Dependence::EndpointIndependent,
-            (true, false) => Dependence::AddressDependent,
-            (false, _) => Dependence::AddressAndPortDependent,
+            (true, true) => EndpointIndependent,
+            (true, false) => AddressDependent,
+            (false, _) => AddressAndPortDependent,
         }
     }
 
@@ -65,9 +65,9 @@ impl Servers {
         send(&self.other_port, "other port", outside);
         let arrived = before_marker(client, &self.alice, outside);
         match (arrived.contains("stranger"), arrived.contains("other port")) {
-            (true, true) => Dependence::EndpointIndependent,
-            (false, true) => Dependence::AddressDependent,
-            (false, false) => Dependence::AddressAndPortDependent,
+            (true, true) => EndpointIndependent,
+            (false, true) => AddressDependent,
+            (false, false) => AddressAndPortDependent,
             (true, false) => panic!("a stranger gets in where alice's other port does not"),
         }
     }

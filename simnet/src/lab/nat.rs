@@ -231,9 +231,11 @@ impl Nat {
 
 /// The /24 of the `number`-th LAN.
 const fn lan_prefix(kind: NatKind, customers: Customers, number: u8) -> [u8; 3] {
-    match (kind, customers) {
-        (NatKind::Public, _) => [198, 18, number],
-        (_, Customers::Hosts) => [192, 168, number],
-        (_, Customers::Boxes) => [100, 64, number],
+    match kind {
+        NatKind::Public => [198, 18, number],
+        NatKind::FullCone | NatKind::Home | NatKind::Symmetric | NatKind::UdpBlocked => match customers {
+            Customers::Hosts => [192, 168, number],
+            Customers::Boxes => [100, 64, number],
+        },
     }
 }

@@ -117,7 +117,7 @@ impl Rules {
     fn hairpin_rules(&self, seconds: u64) -> String {
         let router = self.router;
         let inward = format!(
-            "add rule ip nat hairpin_inward fib daddr type local ip daddr != {router} \
+            "add rule ip nat hairpin_inward meta l4proto udp fib daddr type local ip daddr != {router} \
              ct mark set {HAIRPIN} dnat ip to udp dport map @owners\n"
         );
         let looped = format!("add rule ip nat learn meta l4proto udp ct mark {HAIRPIN} ct direction original");

@@ -89,7 +89,6 @@ pub(crate) struct Underlay {
 }
 
 struct Place {
-    outside: Ipv4Addr,
     inside: SocketAddr,
     lan: Option<BoxId>,
     udp: Udp,
@@ -155,12 +154,10 @@ impl Underlay {
     /// Puts a further machine somewhere.
     pub(crate) fn add(&mut self, access: Access, rng: &mut StdRng) {
         let machine = MachineId(self.places.len());
-        let outside = outside(machine, 0);
         let lan = self.connect(machine, access, 0);
         let third = u8::try_from(machine.0).expect("a world has at most 254 machines");
-        let inside = if lan.is_some() { Ipv4Addr::new(10, 0, third, 2) } else { outside };
+        let inside = if lan.is_some() { Ipv4Addr::new(10, 0, third, 2) } else { outside(machine, 0) };
         self.places.push(Place {
-            outside,
             inside: SocketAddr::new(inside.into(), DATA_PORT),
             lan,
             udp: Udp::Passes,
@@ -204,15 +201,12 @@ impl Underlay {
     /// on its LAN stays behind.
     pub(crate) fn roam(&mut self, machine: MachineId) {
         let access = self.access(machine);
-        let place = &mut self.places[machine.0];
-        place.moves += 1;
-        place.outside = outside(machine, place.moves);
-        let moves = place.moves;
+        let moves = self.moves(machine) + 1;
         let lan = self.connect(machine, access, moves);
         let place = &mut self.places[machine.0];
-        place.lan = lan;
+        (place.moves, place.lan) = (moves, lan);
         if lan.is_none() {
-            place.inside.set_ip(place.outside.into());
+            place.inside.set_ip(outside(machine, moves).into());
         }
         self.remove_abandoned();
     }
