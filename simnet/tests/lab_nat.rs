@@ -250,6 +250,22 @@ fn an_idle_mapping_of_a_full_cone_lets_nobody_in_when_it_has_expired() {
 }
 
 #[test]
+fn a_mapping_of_a_full_cone_outlives_the_flow_that_it_was_made_for() {
+    let lab = Lab::new("flow-cone").unwrap();
+    let servers = Servers::new(&lab);
+    let nat = lab.nat(NatKind::FullCone, "nat").unwrap();
+    let [b, c] = ["bob", "carol"].map(|name| udp(&nat.host(name).unwrap(), PORT));
+    nat.set_udp_expiry(UdpExpiry { unreplied: Duration::from_secs(1), stream: Duration::from_secs(60) }).unwrap();
+    let outsides = [&b, &c].map(|client| mapped(client, &servers.alice));
+    wait_until_forgotten(&nat);
+    for (client, outside) in [&b, &c].into_iter().zip(outsides).rev() {
+        send(&servers.stranger, "still open", outside);
+        assert_eq!(receive(client).0, "still open");
+        assert_eq!(mapped(client, &servers.other_port), outside);
+    }
+}
+
+#[test]
 fn a_mapping_in_use_outlives_its_expiry_and_an_idle_one_is_made_anew() {
     const EXPIRY: Duration = Duration::from_secs(2);
     let lab = Lab::new("in-use").unwrap();

@@ -102,6 +102,8 @@ fn two_homes_of_a_provider_reach_each_other_by_its_hairpin_or_by_its_lan() {
         let (source, reached) = ground.send(BOB, on_its_lan).expect("the homes' boxes are on one LAN");
         assert_eq!((source.ip(), reached), (carrier_side(BOB, 0).into(), CAROL));
         assert_eq!(ground.send(ALICE, on_its_lan), None);
+        let (alice, now) = (ground.underlay.data(ALICE), ground.now);
+        assert_eq!(ground.underlay.arrive(alice, on_its_lan, now), None, "not even forged");
     }
 }
 
