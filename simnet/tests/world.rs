@@ -9,7 +9,8 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use holloway_simnet::world::{
-    MachineId, Memory, Report, Scenario, Settings, Stop, Transition, Violation, Weather, World,
+    Access, MachineId, Memory, NatBehaviour, Report, Scenario, Settings, Stop, Transition, Udp, Violation, Weather,
+    World,
 };
 
 /// Seeds of the twenty-node scenario in `make test`, in each half.
@@ -75,6 +76,51 @@ fn two_members_behind_nats_find_each_other_again_after_silence() {
     send_until_delivered(&mut world, BOB, CAROL, Duration::from_secs(5));
     world.advance(Duration::from_secs(300)).unwrap();
     send_until_delivered(&mut world, CAROL, BOB, Duration::from_secs(5));
+}
+
+#[test]
+fn members_reach_each_other_directly_where_their_nats_allow_it() {
+    const PUBLIC: Access = Access::Public;
+    const CONE: Access = Access::Nat(NatBehaviour::FULL_CONE);
+    const HOME: Access = Access::Nat(NatBehaviour::HOME);
+    const SYMMETRIC: Access = Access::Nat(NatBehaviour::SYMMETRIC);
+    const PROVIDED: Access = Access::CarrierGrade { home: NatBehaviour::HOME, carrier: NatBehaviour::HOME };
+    for (bobs, carols) in [
+        (PUBLIC, SYMMETRIC),
+        (CONE, CONE),
+        (CONE, HOME),
+        (CONE, SYMMETRIC),
+        (HOME, HOME),
+        (PROVIDED, PUBLIC),
+        (PROVIDED, CONE),
+        (PROVIDED, HOME),
+        (PROVIDED, PROVIDED),
+        (SYMMETRIC, Access::SameLan(BOB)),
+    ] {
+        println!("{bobs:?} and {carols:?}");
+        let mut world = world_behind(&[bobs, carols]);
+        send_until_delivered(&mut world, BOB, CAROL, Duration::from_secs(15));
+        send_until_delivered(&mut world, CAROL, BOB, Duration::from_secs(5));
+    }
+}
+
+#[test]
+fn a_member_behind_a_firewall_hears_no_datagram_until_it_is_lifted() {
+    for access in [Access::Public, Access::Nat(NatBehaviour::HOME)] {
+        let mut world = world_behind(&[access]);
+        send_until_delivered(&mut world, ALICE, BOB, Duration::from_secs(5));
+        world.apply(&Transition::Udp { machine: BOB, udp: Udp::Blocked });
+        let before = world.delivered_packets();
+        for (from, to) in [(ALICE, BOB), (BOB, ALICE)] {
+            world.apply(&Transition::Send { from, to, count: 20 });
+        }
+        world.advance(Duration::from_secs(60)).unwrap();
+        assert_eq!(world.delivered_packets(), before);
+        world.check_agreement().unwrap();
+        world.apply(&Transition::Udp { machine: BOB, udp: Udp::Passes });
+        send_until_delivered(&mut world, BOB, ALICE, Duration::from_secs(15));
+        send_until_delivered(&mut world, ALICE, BOB, Duration::from_secs(15));
+    }
 }
 
 #[test]
@@ -194,9 +240,15 @@ fn a_lost_promise_is_noticed() {
 
 /// A world of members, public or behind NAT boxes, that all know each other.
 fn world_of(behind_nat: &[bool]) -> World {
+    let access = |has_nat: &bool| if *has_nat { Access::Nat(NatBehaviour::HOME) } else { Access::Public };
+    world_behind(&behind_nat[1..].iter().map(access).collect::<Vec<_>>())
+}
+
+/// A world of alice, who is public, and members with these accesses, that all know each other.
+fn world_behind(accesses: &[Access]) -> World {
     let mut world = World::new(7, Settings::default(), Memory::Remembers);
-    for has_nat in &behind_nat[1..] {
-        let newcomer = world.add(*has_nat);
+    for access in accesses {
+        let newcomer = world.add_behind(*access);
         world.apply(&Transition::join(ALICE, newcomer));
         world.advance(Duration::from_secs(2)).unwrap();
     }

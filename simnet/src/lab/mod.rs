@@ -4,7 +4,8 @@
 //! A [`Lab`] owns a set of namespaces with a name of their own, so that many labs live side by side
 //! (one per test). It starts as an empty internet: a bridge, with the documentation ranges
 //! 198.51.100.0/24 and 2001:db8::/64 behind it. Hosts and NAT boxes are plugged into it by veth
-//! pairs; a [`Nat`] has a LAN of its own behind it. Every cable is a [`Link`] that can lose packets,
+//! pairs; a [`Nat`] has a LAN of its own behind it, maps and filters as its [`NatKind`] says, and may
+//! stand behind another. Every cable is a [`Link`] that can lose packets,
 //! swallow UDP, be pulled or move to another address. When the lab is dropped, by success or by
 //! panic, its processes are killed and its namespaces deleted; what a killed run left behind is
 //! removed by the next [`Lab::sweep`].
@@ -31,6 +32,7 @@ mod leftovers;
 mod link;
 mod namespace;
 mod nat;
+mod nat_rules;
 mod process;
 mod programs;
 mod segment;
@@ -43,7 +45,7 @@ mod wait;
 pub use daemon::Daemon;
 pub use host::Host;
 pub use link::Link;
-pub use nat::{Nat, NatKind};
+pub use nat::{Hairpin, Nat, NatKind, UdpExpiry};
 pub use process::{Process, signal};
 pub use segment::Segment;
 pub use topology::Lab;

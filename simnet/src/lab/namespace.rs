@@ -16,6 +16,9 @@ pub(super) const NAMESPACES: &str = "/run/netns";
 /// Where `ip netns exec` looks for a namespace's private files of /etc.
 pub(super) const PRIVATE_ETC: &str = "/etc/netns";
 
+/// The kernel's parameters of the network that one is in.
+const PARAMETERS: &str = "/proc/sys/net";
+
 /// Whether a namespace passes packets on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Forwarding {
@@ -66,6 +69,11 @@ impl Namespace {
             .with_context(|| format!("in namespace {}", self.name))
     }
 
+    /// Sets one of the kernel's parameters of the network, like `ipv4/ip_forward`, inside.
+    pub(super) fn set_kernel_parameter(&self, parameter: &str, value: &str) -> Result<()> {
+        self.enter(|| write_kernel_parameter(parameter, value))?
+    }
+
     /// Runs `work` on a fresh thread inside; a panic in it goes on in the caller.
     ///
     /// Threads and processes that `work` starts are inside too, and so are its sockets, wherever
@@ -85,6 +93,9 @@ impl Namespace {
     }
 }
 
+/// Whether bridges show what they carry to the rules of IPv4.
+const BRIDGES_ASK_RULES: &str = "bridge/bridge-nf-call-iptables";
+
 /// Sets what must not be inherited from the machine: some of these start as copies of its values.
 fn set_kernel_parameters(forwarding: Forwarding) -> Result<()> {
     let forward = match forwarding {
@@ -94,6 +105,9 @@ fn set_kernel_parameters(forwarding: Forwarding) -> Result<()> {
     let parameters = [
         ("ipv4/ip_forward", forward),
         ("ipv6/conf/all/forwarding", forward),
+        // A redirect would make a host go past the router, and so past its rules.
+        ("ipv4/conf/all/send_redirects", "0"),
+        ("ipv4/conf/default/send_redirects", "0"),
         ("ipv6/conf/all/disable_ipv6", "0"),
         ("ipv6/conf/default/disable_ipv6", "0"),
         // Without it a link-local address stays unusable for a second.
@@ -101,8 +115,16 @@ fn set_kernel_parameters(forwarding: Forwarding) -> Result<()> {
         ("ipv6/conf/default/accept_dad", "0"),
     ];
     for (parameter, value) in parameters {
-        let path = Path::new("/proc/sys/net").join(parameter);
-        fs::write(&path, value).with_context(|| format!("writing {}", path.display()))?;
+        write_kernel_parameter(parameter, value)?;
+    }
+    // A router's rules are not for what its switch carries. Kernels without the parameter agree.
+    if Path::new(PARAMETERS).join(BRIDGES_ASK_RULES).exists() {
+        write_kernel_parameter(BRIDGES_ASK_RULES, "0")?;
     }
     Ok(())
+}
+
+fn write_kernel_parameter(parameter: &str, value: &str) -> Result<()> {
+    let path = Path::new(PARAMETERS).join(parameter);
+    fs::write(&path, value).with_context(|| format!("writing {}", path.display()))
 }

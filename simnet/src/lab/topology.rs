@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::ground::Ground;
 use super::namespace::Forwarding;
+use super::nat::Customers;
 use super::segment::{AddressPlan, Segment, WayOut};
 use super::{Host, Nat, NatKind, leftovers, programs, syscalls, wait_until};
 
@@ -76,7 +77,16 @@ impl Lab {
     ///
     /// When the name is taken or no name, addresses have run out, or `ip` or `nft` refuse.
     pub fn nat(&self, kind: NatKind, name: &str) -> Result<Nat> {
-        Nat::create(&self.ground, &self.internet, kind, name)
+        Nat::create(&self.ground, &self.internet, kind, Customers::Hosts, name)
+    }
+
+    /// Creates a provider's NAT box on the internet, for other boxes behind it ([`Nat::nat`]).
+    ///
+    /// # Errors
+    ///
+    /// When the name is taken or no name, addresses have run out, or `ip` or `nft` refuse.
+    pub fn carrier_nat(&self, kind: NatKind, name: &str) -> Result<Nat> {
+        Nat::create(&self.ground, &self.internet, kind, Customers::Boxes, name)
     }
 
     /// Creates a LAN of hosts with private IPv4 addresses and no way out.

@@ -229,7 +229,7 @@ impl World {
         {
             return;
         }
-        let listener = addresses.iter().find_map(|address| self.underlay.listener(address));
+        let listener = addresses.iter().find_map(|address| self.underlay.listener(from, address));
         let answers = listener.filter(|to| self.is_running(*to) && self.underlay.is_open(from, *to));
         match answers {
             Some(to) => {

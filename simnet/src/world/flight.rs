@@ -16,8 +16,11 @@ const REPORT_EVERY: Duration = Duration::from_millis(100);
 impl World {
     /// Sends a datagram into the underlay.
     pub(crate) fn transmit(&mut self, machine: MachineId, to: SocketAddr, datagram: Vec<u8>) {
-        let from = self.underlay.depart(machine, to, self.now);
-        let Some(target) = self.underlay.towards(to) else {
+        let Some(from) = self.underlay.depart(machine, to, self.now) else {
+            self.note(|| format!("{machine} may not send to {to} {}", log::datagram(&datagram)));
+            return;
+        };
+        let Some(target) = self.underlay.towards(machine, to) else {
             return;
         };
         self.trace.datagram(self.now, machine, &datagram);

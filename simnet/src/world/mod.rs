@@ -2,7 +2,8 @@
 //!
 //! A [`World`] is made from a seed and does the same each time. Time is virtual and jumps from one thing to the next.
 //! Machines send datagrams through an underlay that delays, reorders, loses, doubles and changes them, through NAT
-//! boxes, past partitions and over links on which long ones vanish; their control plane connects, gossips and keeps records; their disks take time, and
+//! boxes of any kind ([`NatBehaviour`], [`Access`]), past firewalls and partitions and over links on which long ones
+//! vanish; their control plane connects, gossips and keeps records; their disks take time, and
 //! lose what was not acknowledged when the program dies; some have lanes that seal and open outside of the node.
 //!
 //! What happens in a world is a [`Transition`]. What must be true is written down twice: *invariants* hold after
@@ -52,9 +53,10 @@ use trace::Trace;
 use underlay::Underlay;
 
 pub use holloway_mesh::Settings;
+pub use nat::{Dependence, Hairpin, NatBehaviour};
 pub use scenario::{Report, Scenario};
 pub use transition::{Stop, Transition};
-pub use underlay::Weather;
+pub use underlay::{Access, Udp, Weather};
 pub use violation::Violation;
 
 /// Things that happen in one second: beyond it nodes keep each other busy. A storm with a burst has a few thousand.
@@ -175,8 +177,16 @@ impl World {
         self.start(founder);
     }
 
-    /// Adds a machine that is not a member yet.
+    /// Adds a machine that is not a member yet, public or behind a home's NAT box.
     pub fn add(&mut self, has_nat: bool) -> MachineId {
+        self.add_behind(if has_nat { Access::Nat(NatBehaviour::HOME) } else { Access::Public })
+    }
+
+    /// Adds a machine that is not a member yet.
+    ///
+    /// # Panics
+    /// When `access` names a neighbour that is not behind such a box.
+    pub fn add_behind(&mut self, access: Access) -> MachineId {
         let id = MachineId(self.machines.len());
         let label = format!("host{}", id.0).parse().expect("letters and digits are a label");
         let mut machine = Machine::new(label, &self.network, self.settings.clone(), &mut self.rng);
@@ -184,7 +194,7 @@ impl World {
         machine.clock = clock::Clock::new(Duration::from_secs(self.rng.random_range(0..100_000)), 0);
         self.ids.insert(machine.id, id);
         self.machines.push(machine);
-        self.underlay.add(has_nat, &mut self.rng);
+        self.underlay.add(access, &mut self.rng);
         self.control_started(id);
         id
     }

@@ -6,7 +6,7 @@ use rand::RngExt;
 use rand::seq::IndexedRandom;
 
 use super::program::Asked;
-use super::{Happening, MachineId, Weather, World};
+use super::{Happening, MachineId, Udp, Weather, World};
 
 /// A machine's clock is off by no more than this, so that any two are within the 60 s that handshakes allow.
 const SKEW_MS: i64 = 25_000;
@@ -118,6 +118,13 @@ pub enum Transition {
         /// The longest packet, IP header included.
         mtu: u16,
     },
+    /// A firewall in front of a machine is switched; it lets its LAN alone. No storm does this.
+    Udp {
+        /// Whose.
+        machine: MachineId,
+        /// Whether UDP gets through it.
+        udp: Udp,
+    },
     /// A machine's wall clock is set.
     Clock {
         /// Whose.
@@ -171,6 +178,7 @@ impl World {
             Transition::Name { host, name } => self.publish_name(*host, name),
             Transition::Roam { machine } => self.roam(*machine),
             Transition::LinkMtu { machine, mtu } => self.underlay.set_link_mtu(*machine, *mtu),
+            Transition::Udp { machine, udp } => self.underlay.set_udp(*machine, *udp),
             Transition::Clock { machine, skew_ms } => self.machines[machine.0].clock.set_skew(*skew_ms),
             Transition::Forge { to, count } => (0..*count).for_each(|_| self.forge(*to)),
             Transition::Replay { count } => (0..*count).for_each(|_| self.replay()),
