@@ -95,6 +95,11 @@ struct Neighbour {
 }
 
 impl Neighbour {
+    /// Whether it takes one of the places that dials are for: a stranger's connection does not.
+    const fn counts(&self) -> bool {
+        self.admitted || self.outbound
+    }
+
     /// Moves the next comparison up, though never right after the last.
     fn compare_soon(&mut self, now: Instant) {
         let at = self.compared.map_or(now, |compared| now.max(compared + COMPARE_PAUSE));
@@ -191,20 +196,27 @@ impl Neighbours {
         }
     }
 
-    pub(crate) fn handle_disconnected(&mut self, node: &NodeId, now: Instant) {
+    pub(crate) fn handle_disconnected(&mut self, node: &NodeId, rng: &mut dyn SecureRng, now: Instant) {
         let Some(neighbour) = self.connected.remove(node) else {
             return;
         };
         if neighbour.admitted {
             self.outputs.push_back(NeighbourOutput::Lost);
         }
-        let backoff = match self.dials.get(node) {
+        if !neighbour.counts() {
+            return;
+        }
+        let before = self.dials.get(node);
+        let backoff = match before {
             Some(dial) if !neighbour.admitted => (dial.backoff * 2).min(BACKOFF_MAX),
             Some(_) | None => FIRST_BACKOFF,
         };
-        let was_neighbour = neighbour.admitted && neighbour.outbound;
-        self.dials.insert(*node, Dial { backoff, was_neighbour, ..Dial::new(now + backoff) });
-        self.dial_by(now + backoff);
+        // A hello that came to nothing does not end what is owed to a lost neighbour.
+        let was_neighbour =
+            (neighbour.admitted && neighbour.outbound) || before.is_some_and(|before| before.was_neighbour);
+        let next = now + backoff + jitter(rng);
+        self.dials.insert(*node, Dial { backoff, was_neighbour, ..Dial::new(next) });
+        self.dial_by(next);
     }
 
     /// Looks for someone to dial no later than this.
@@ -374,6 +386,9 @@ impl Neighbours {
         };
         let lacking = ids.into_iter().filter(|id| !context.roster.index().contains(id));
         neighbour.missing = lacking.take(SYNC_IDS_MAX).collect();
+        if neighbour.missing.is_empty() && !std::mem::replace(&mut self.has_caught_up, true) {
+            self.outputs.push_back(NeighbourOutput::CaughtUp);
+        }
         self.fetch(node, context);
     }
 
@@ -385,9 +400,6 @@ impl Neighbours {
         let ids: Vec<PublicationId> = neighbour.missing.drain(..count).collect();
         if ids.is_empty() {
             neighbour.compare_at = context.now.monotonic + COMPARE_EVERY;
-            if !std::mem::replace(&mut self.has_caught_up, true) {
-                self.outputs.push_back(NeighbourOutput::CaughtUp);
-            }
             return;
         }
         neighbour.compare_at = context.now.monotonic + COMPARE_TIMEOUT;
@@ -412,7 +424,8 @@ impl Neighbours {
             self.connected.get_mut(node).filter(|neighbour| has_learned && neighbour.missing.is_empty())
             && neighbour.compare_at > context.now.monotonic + COMPARE_TIMEOUT
         {
-            // There may be more than one answer could name.
+            // There may be more than one answer could name. Who keeps us at it keeps telling news.
+            neighbour.compared = None;
             neighbour.compare_soon(context.now.monotonic);
         }
     }
@@ -441,15 +454,18 @@ impl Neighbours {
             return;
         }
         let hints = self.hints.entry(node).or_default();
-        hints.extend(addresses.iter().take(ENDPOINTS_MAX));
+        let new = &addresses[..addresses.len().min(ENDPOINTS_MAX)];
+        if hints.len() + new.len() > ENDPOINTS_MAX {
+            hints.clear();
+        }
+        hints.extend(new);
         self.dial_by(now);
     }
 
     /// A dial failed; the next comes later.
     pub(crate) fn handle_dial_failed(&mut self, node: &NodeId, rng: &mut dyn SecureRng, now: Instant) {
         let dial = self.dials.entry(*node).or_insert(Dial::new(now));
-        let jitter = Duration::from_millis(u64::from(random_bytes::<1>(rng)[0]) * 2);
-        dial.next = now + dial.backoff + jitter;
+        dial.next = now + dial.backoff + jitter(rng);
         dial.backoff = (dial.backoff * 2).min(BACKOFF_MAX);
         dial.is_under_way = false;
         let next = dial.next;
@@ -464,6 +480,7 @@ impl Neighbours {
     /// Parts with a node that is no longer a member.
     pub(crate) fn expel(&mut self, node: NodeId) {
         self.dials.remove(&node);
+        self.hints.remove(&node);
         if self.connected.contains_key(&node) {
             self.control(ControlCommand::Expel { node });
         }
@@ -495,7 +512,8 @@ impl Neighbours {
         let now = context.now.monotonic;
         self.wanted.retain(|_, until| *until > now);
         let under_way = self.dials.values().filter(|dial| dial.is_under_way && dial.next > now).count();
-        let mut room = DIALLED.saturating_sub(self.connected.len() + under_way);
+        let counting = self.connected.values().filter(|neighbour| neighbour.counts()).count();
+        let mut room = DIALLED.saturating_sub(counting + under_way);
         let mut candidates = self.dialable(context);
         // Those that did not answer come last, or a few of them would keep the others from being tried.
         candidates.sort_by_key(|(node, _)| self.dials.get(node).map_or(Duration::ZERO, |dial| dial.backoff));
@@ -513,7 +531,9 @@ impl Neighbours {
             self.control(ControlCommand::Dial { node, addresses });
         }
         let is_admitted = |node: &NodeId| self.connected.get(node).is_some_and(|neighbour| neighbour.admitted);
-        self.dials.retain(|node, _| !is_admitted(node));
+        let (hints, roster) = (&self.hints, &context.roster);
+        let is_known = |node: &NodeId| hints.contains_key(node) || roster.member(node).is_some();
+        self.dials.retain(|node, _| !is_admitted(node) && is_known(node));
         self.dial_at = self.dials.values().map(|dial| dial.next).filter(|at| *at > now).min();
     }
 
@@ -601,6 +621,11 @@ impl Neighbours {
         neighbour.calls.1 += 1;
         neighbour.calls.1 <= CALLS_PER_SECOND
     }
+}
+
+/// Up to half a second, so that nodes that lost the same member do not come in step.
+fn jitter(rng: &mut dyn SecureRng) -> Duration {
+    Duration::from_millis(u64::from(random_bytes::<1>(rng)[0]) * 2)
 }
 
 /// Where a member's control plane may be dialled, as it says.

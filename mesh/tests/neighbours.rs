@@ -2,6 +2,8 @@
 
 mod harness;
 
+use std::time::Duration;
+
 use harness::*;
 use holloway_mesh::*;
 use holloway_wire::*;
@@ -70,6 +72,57 @@ fn a_node_says_once_that_it_has_caught_up() {
     assert_eq!(told(&net, late), 1);
 }
 
+/// A member of whom only its certificate and its announcement are known.
+fn announced(net: &mut Net, seed: u64) -> NodeId {
+    let member = Subject::new(seed);
+    let certificate = net.certify(&net.root, &member, net.membership(&net.root, &member, "far", Rights::NONE));
+    let at = net.now_at(0).unix;
+    let announcement = EndpointAnnouncement {
+        node: member.id(),
+        sequence: at.as_nanos(),
+        expires: at + seconds(3600),
+        endpoints: vec![],
+        control: vec![ControlAddr::Quic("192.0.2.77:41641".parse().expect("an address"))],
+        home_peers: vec![],
+    };
+    let announcement = Signed::sign(announcement, &member.key, &net.network);
+    net.tell(0, &Publication::Certificate(certificate));
+    net.tell(0, &Publication::Endpoints(announcement));
+    member.id()
+}
+
+#[test]
+fn connections_of_strangers_do_not_take_the_places_of_members() {
+    let mut net = Net::found(613);
+    for seed in 100..150 {
+        let stranger = Subject::new(seed).id();
+        net.act(0, |node, now| node.handle_control(ControlEvent::Connected { node: stranger, outbound: false }, now));
+    }
+    let member = announced(&mut net, 1);
+    net.pass(seconds(1));
+    assert!(net.sides[0].dials.contains(&member));
+}
+
+#[test]
+fn a_lost_neighbour_is_owed_a_dial_even_after_a_hello_that_failed() {
+    let mut net = Net::found(614);
+    let sides: Vec<usize> = (0..8).map(|number| net.join(&format!("m{number}"))).collect();
+    let lost = net.sides[sides[0]].id;
+    net.connect(0, sides[0]);
+    net.pass(seconds(1));
+    net.disconnect(0, sides[0]);
+    // It answers the next dial, but not the hello.
+    net.act(0, |node, now| node.handle_control(ControlEvent::Connected { node: lost, outbound: true }, now));
+    net.run_control();
+    net.act(0, |node, now| node.handle_control(ControlEvent::Disconnected { node: lost }, now));
+    for side in &sides[1..] {
+        net.connect(0, *side);
+    }
+    net.sides[0].dials.clear();
+    net.pass(seconds(40));
+    assert!(net.sides[0].dials.contains(&lost), "though there are neighbours enough");
+}
+
 #[test]
 fn strangers_are_not_admitted() {
     let mut net = Net::found(602);
@@ -129,9 +182,14 @@ fn a_late_joiner_catches_up_with_a_large_network_in_seconds() {
     net.run_control();
     let late = net.join("late");
     net.connect(late, 0);
-    net.pass(seconds(20));
+    let mut waited = 0;
+    while !net.sides[late].node.snapshot(net.now_at(late)).has_caught_up {
+        waited += 1;
+        assert!(waited < 200, "it catches up within twenty seconds");
+        net.pass(Duration::from_millis(100));
+    }
     let known = net.sides[late].node.snapshot(net.now_at(late)).peers.len();
-    assert_eq!(known, usize::try_from(members).expect("small") + 1);
+    assert_eq!(known, usize::try_from(members).expect("small") + 1, "and says so only when it knows everyone");
 }
 
 #[test]
@@ -203,7 +261,7 @@ fn dials_come_ever_more_slowly() {
     net.act(0, |node, now| node.handle_control(event, now));
     let (mut dialled, mut last) = (Vec::new(), 0);
     for _ in 0..1200 {
-        net.pass(std::time::Duration::from_millis(100));
+        net.pass(Duration::from_millis(100));
         net.act(0, Node::handle_timeout);
         let dials = std::mem::take(&mut net.sides[0].dials);
         if dials.contains(&target) {

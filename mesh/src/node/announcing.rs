@@ -24,6 +24,10 @@ const HOME_PEERS: usize = 2;
 /// for two minutes, and many keep 30 s).
 const KEEPALIVE: Duration = Duration::from_secs(20);
 
+/// How often one caller may name endpoints that are not known yet: each gets a handshake message, whoever is there
+/// (PROMISES case 34: one probe a second to an address that is not verified).
+const CALLED_EVERY: Duration = Duration::from_secs(1);
+
 /// Decides when this node says where it is, and what.
 pub(super) struct Announcer {
     local: LocalAddrs,
@@ -210,10 +214,15 @@ impl Node {
         if is_stranger || self.greatest_calls.get(from).is_some_and(is_old) {
             return;
         }
+        let acted = self.calls_acted_on.get(from);
+        let may_name = acted.is_none_or(|acted| now.monotonic.since(*acted) >= CALLED_EVERY);
         self.greatest_calls.insert(*from, *at);
         let is_live = self.has_live_session(from, now);
+        if may_name {
+            self.calls_acted_on.insert(*from, now.monotonic);
+            self.agent(*from).add_called(endpoints);
+        }
         let agent = self.agent(*from);
-        agent.add_called(endpoints);
         if is_live {
             let probes = agent.probe_all(now.monotonic);
             self.path_outputs(from, probes, now);

@@ -16,7 +16,9 @@ impl Node {
                 self.with_neighbours(now, |neighbours, context| neighbours.handle_connected(node, outbound, context));
             }
             ControlEvent::Opened { node } => self.neighbours.handle_opened(&node, now.monotonic),
-            ControlEvent::Disconnected { node } => self.neighbours.handle_disconnected(&node, now.monotonic),
+            ControlEvent::Disconnected { node } => {
+                self.neighbours.handle_disconnected(&node, self.rng.as_mut(), now.monotonic);
+            }
             ControlEvent::DialFailed { node } => {
                 self.neighbours.handle_dial_failed(&node, self.rng.as_mut(), now.monotonic);
             }

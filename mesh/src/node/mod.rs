@@ -75,6 +75,8 @@ pub struct Node {
     next_record: u64,
     unkept: Vec<Write>,
     greatest_calls: BTreeMap<NodeId, UnixTime>,
+    /// When endpoints that a caller named were last taken.
+    calls_acted_on: BTreeMap<NodeId, Instant>,
     exchanges: BTreeMap<NodeId, Exchange>,
     drops: DropCounts,
     outputs: VecDeque<Output>,
@@ -118,6 +120,7 @@ impl Node {
             next_record: 0,
             unkept: Vec::new(),
             greatest_calls: BTreeMap::new(),
+            calls_acted_on: BTreeMap::new(),
             exchanges: BTreeMap::new(),
             drops: DropCounts::default(),
             outputs: VecDeque::new(),
@@ -414,6 +417,7 @@ impl Node {
         self.traffic.remove(&node);
         self.exchanges.remove(&node);
         self.greatest_calls.remove(&node);
+        self.calls_acted_on.remove(&node);
         if let Some(at) = self.paths.remove(&node).and_then(|agent| agent.filed) {
             self.path_deadlines.remove(&(at, node));
         }

@@ -103,6 +103,8 @@ pub(crate) struct Roster {
     next_expiry: Option<UnixTime>,
     /// Whether statements have come since the members were judged.
     is_stale: bool,
+    /// Whether revocations have come since their digest was made.
+    is_digest_stale: bool,
 }
 
 impl Roster {
@@ -121,6 +123,7 @@ impl Roster {
             revocation_digest: [0; 16],
             next_expiry: None,
             is_stale: false,
+            is_digest_stale: false,
         };
         roster.revocation_digest = roster.digest_revocations();
         roster
@@ -202,7 +205,10 @@ impl Roster {
         self.certificates.insert(node, certificate.clone());
         self.hold(Publication::Certificate(certificate.clone()));
         self.is_stale = true;
-        for (_, revocation) in std::mem::take(&mut self.waiting) {
+        let concerns =
+            |revocation: &Signed<Revocation>| revocation.value().revoker == node || revocation.value().subject == node;
+        let due: Vec<_> = self.waiting.extract_if(.., |_, revocation| concerns(revocation)).collect();
+        for (_, revocation) in due {
             // It waits on, or is refused now that it can be told.
             let _ = self.take_revocation(&revocation);
         }
@@ -225,8 +231,7 @@ impl Roster {
         self.revoked.add(revocation.value());
         self.revocations += 1;
         self.hold(Publication::Revocation(revocation.clone()));
-        self.revocation_digest = self.digest_revocations();
-        self.changes.push_back(RosterChange::Revocations);
+        self.is_digest_stale = true;
         self.is_stale = true;
         Ok(())
     }
@@ -308,6 +313,10 @@ impl Roster {
     }
 
     fn judge_if_stale(&mut self, now: Now) {
+        if std::mem::take(&mut self.is_digest_stale) {
+            self.revocation_digest = self.digest_revocations();
+            self.changes.push_back(RosterChange::Revocations);
+        }
         if std::mem::take(&mut self.is_stale) {
             self.judge(now);
         }

@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use holloway_wire::{
@@ -27,6 +27,14 @@ const PER_SOURCE_PER_SECOND: u32 = 20;
 
 /// Sources told apart in one second; beyond this many, further ones are refused until the next.
 const SOURCES_MAX: usize = 4096;
+
+/// Who is counted as one source: an IPv4 address, or the /64 that every IPv6 host has to itself (RFC 4291 §2.5.4).
+fn site(from: &Endpoint) -> IpAddr {
+    match from.socket_addr().ip() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+    }
+}
 
 /// Asks for cookies under load and checks them, so that work caused by strangers costs them more than us.
 pub(crate) struct CookieChecker {
@@ -89,11 +97,11 @@ impl CookieChecker {
     }
 
     fn take_share(&mut self, from: &Endpoint) -> Verdict {
-        let address = from.socket_addr().ip();
-        if self.sources.len() >= SOURCES_MAX && !self.sources.contains_key(&address) {
+        let site = site(from);
+        if self.sources.len() >= SOURCES_MAX && !self.sources.contains_key(&site) {
             return Verdict::Drop(DropReason::RateLimited);
         }
-        let share = self.sources.entry(address).or_default();
+        let share = self.sources.entry(site).or_default();
         *share += 1;
         if *share > PER_SOURCE_PER_SECOND { Verdict::Drop(DropReason::RateLimited) } else { Verdict::Read }
     }

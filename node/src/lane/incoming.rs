@@ -12,7 +12,6 @@ use super::peer_sockets::PeerSockets;
 use super::queue::LaneEvent;
 use super::report::Upward;
 use super::udp::{Buffers, UdpSockets};
-use super::worker::Look;
 use crate::clock::Clock;
 use crate::tun::Tun;
 
@@ -45,10 +44,9 @@ impl Incoming {
         Self { own, clock, buffers: Buffers::new(), peers: PeerSockets::default(), reassemblies: HashMap::new() }
     }
 
-    /// Carries what one receive from each socket that is looked at brings. Says whether there was anything.
+    /// Carries what one receive from each socket brings. Says whether there was anything.
     pub(super) fn drain(
         &mut self,
-        look: &Look,
         udp: &UdpSockets,
         tun: Option<&Tun>,
         table: &mut Table,
@@ -62,8 +60,7 @@ impl Incoming {
             reassemblies.retain(|_, reassembly| !reassembly.is_empty());
         }
         let mut any = false;
-        let sockets = udp.iter().chain(peers.iter()).enumerate().filter(|(number, _)| look.at_socket(*number));
-        for (_, socket) in sockets {
+        for socket in udp.iter().chain(peers.iter()) {
             let gather = Gather::new(tun.map_or(NO_INTERFACE, Tun::offload));
             let now = clock.now().monotonic;
             let mut delivery = Delivery { own: *own, table, upward, tun, gather, reassemblies, now };
@@ -73,9 +70,9 @@ impl Incoming {
         any
     }
 
-    /// Sockets that may have something: the shared ones, and those of peers.
-    pub(super) fn fds<'a>(&'a self, udp: &'a UdpSockets) -> impl Iterator<Item = BorrowedFd<'a>> {
-        udp.fds().chain(self.peers.fds())
+    /// Sockets that may have something.
+    pub(super) fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.peers.fds()
     }
 
     /// A peer is reached at another endpoint now, or at none.

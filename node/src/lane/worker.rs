@@ -115,35 +115,6 @@ fn go_first() {
     }
 }
 
-/// The core wants the lane to end.
-struct Stopped;
-
-/// Where a lane looks for work. Right after a sleep it knows where there is some, and goes there first.
-pub(super) enum Look {
-    Everywhere,
-    At {
-        /// In the order of [`Incoming::fds`].
-        sockets: Vec<bool>,
-        tun: bool,
-    },
-}
-
-impl Look {
-    const fn at_tun(&self) -> bool {
-        match self {
-            Self::Everywhere => true,
-            Self::At { tun, .. } => *tun,
-        }
-    }
-
-    pub(super) fn at_socket(&self, number: usize) -> bool {
-        match self {
-            Self::Everywhere => true,
-            Self::At { sockets, .. } => sockets.get(number).copied().unwrap_or(true),
-        }
-    }
-}
-
 struct Worker {
     /// Which of the network's lanes it is, of how many.
     number: usize,
@@ -162,17 +133,12 @@ impl Worker {
     fn run(mut self) {
         go_first();
         let mut has_yielded = false;
-        let mut look = Look::Everywhere;
         loop {
-            match self.take_commands() {
-                Ok(true) => look = Look::Everywhere,
-                Ok(false) => {}
-                Err(Stopped) => return,
+            if self.take_commands().is_err() {
+                return;
             }
-            let sent = look.at_tun() && self.drain_tun();
-            let received =
-                self.incoming.drain(&look, &self.udp, self.tun.as_deref(), &mut self.table, &mut self.upward);
-            look = Look::Everywhere;
+            let sent = self.drain_tun();
+            let received = self.incoming.drain(&self.udp, self.tun.as_deref(), &mut self.table, &mut self.upward);
             self.upward.report(&mut self.table);
             if sent || received {
                 has_yielded = false;
@@ -180,25 +146,20 @@ impl Worker {
                 // Whoever shares the processor may be about to make more work, and a sleep costs more than a look.
                 std::thread::yield_now();
                 has_yielded = true;
-            } else {
-                match self.sleep() {
-                    Ok(ready) => look = ready,
-                    Err(_) => return,
-                }
+            } else if self.sleep().is_err() {
+                return;
             }
         }
     }
 
-    /// Takes what the core says, and whether it said anything; an error means that the lane shall end.
-    fn take_commands(&mut self) -> Result<bool, Stopped> {
-        let mut any = false;
+    /// Takes what the core says; an error means that the lane shall end.
+    fn take_commands(&mut self) -> Result<(), ()> {
         loop {
             match self.queue.try_recv() {
                 Ok(Command::Forward(forwarding)) => self.apply(forwarding),
-                Ok(Command::Stop) | Err(mpsc::TryRecvError::Disconnected) => return Err(Stopped),
-                Err(mpsc::TryRecvError::Empty) => return Ok(any),
+                Ok(Command::Stop) | Err(mpsc::TryRecvError::Disconnected) => return Err(()),
+                Err(mpsc::TryRecvError::Empty) => return Ok(()),
             }
-            any = true;
         }
     }
 
@@ -226,12 +187,12 @@ impl Worker {
         }
     }
 
-    /// Sleeps until there is something to do, and says where. An idle lane sleeps for ever.
-    fn sleep(&self) -> io::Result<Look> {
+    /// Sleeps until there is something to do. An idle lane sleeps for ever.
+    fn sleep(&self) -> io::Result<()> {
         let wait = Timespec { tv_sec: 0, tv_nsec: i64::try_from(REPORT_EVERY.as_nanos()).unwrap_or(i64::MAX) };
         let mut fds = vec![PollFd::from_borrowed_fd(self.waker.fd(), PollFlags::IN)];
-        fds.extend(self.incoming.fds(&self.udp).map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
-        let sockets = 1..fds.len();
+        fds.extend(self.udp.fds().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+        fds.extend(self.incoming.fds().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
         fds.extend(self.tun.as_deref().map(|tun| PollFd::new(tun, PollFlags::IN)));
         match poll(&mut fds, self.upward.has_news(&self.table).then_some(&wait)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
@@ -240,10 +201,6 @@ impl Worker {
         if !fds[0].revents().is_empty() {
             self.waker.clear();
         }
-        let is_ready = |fd: &PollFd<'_>| !fd.revents().is_empty();
-        Ok(Look::At {
-            sockets: fds[sockets.clone()].iter().map(is_ready).collect(),
-            tun: fds[sockets.end..].iter().any(is_ready),
-        })
+        Ok(())
     }
 }
