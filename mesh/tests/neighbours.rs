@@ -2,6 +2,7 @@
 
 mod harness;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use harness::*;
@@ -272,4 +273,30 @@ fn dials_come_ever_more_slowly() {
     }
     assert!((5..=9).contains(&dialled.len()), "{dialled:?}");
     assert!(dialled[2..].windows(2).all(|pair| pair[1] + 6 >= pair[0]), "{dialled:?}");
+}
+
+#[test]
+fn a_caller_names_new_endpoints_once_a_second() {
+    let mut net = Net::found(615);
+    let bob = net.join("bob");
+    net.connect(bob, 0);
+    let caller = Subject::new(1);
+    let certificate = net.certify(&net.root, &caller, net.membership(&net.root, &caller, "caller", Rights::NONE));
+    net.tell(0, &Publication::Certificate(certificate));
+    let call = |net: &mut Net, last: u8| {
+        let endpoints = vec![SocketAddr::from(([192, 0, 2, last], 4242))];
+        let call = PunchCall { from: caller.id(), to: net.sides[0].id, at: net.now_at(0).unix, endpoints };
+        let body = Signed::sign(call, &caller.key, &net.network).encode();
+        let (token, through) = (ResponseToken(2_000_000 + u64::from(last)), net.sides[bob].id);
+        let event = ControlEvent::Request { token, node: through, channel: Channel::Member, body };
+        net.act(0, |node, now| node.handle_control(event, now));
+        let peers = net.sides[0].node.snapshot(net.now_at(0)).peers;
+        let peer = peers.into_iter().find(|peer| peer.node == caller.id()).expect("it is a member");
+        peer.candidates.len()
+    };
+    assert_eq!(call(&mut net, 1), 1);
+    net.pass(Duration::from_millis(900));
+    assert_eq!(call(&mut net, 2), 1, "too soon");
+    net.pass(Duration::from_millis(200));
+    assert_eq!(call(&mut net, 3), 2);
 }
