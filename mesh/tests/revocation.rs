@@ -285,3 +285,18 @@ fn a_revoked_member_is_never_resurrected_by_old_gossip() {
         !net.are_connected(0, 1) || !net.sides[0].node.snapshot(net.now_at(0)).neighbours.contains(&net.sides[1].id)
     );
 }
+
+#[test]
+fn a_full_name_of_another_network_revokes_nobody() {
+    let mut net = Net::found(391);
+    let bob = net.join("bob");
+    let id = net.sides[bob].id;
+    for name in ["m1.other.alt", "bob.other.alt", "wiki.bob.home.alt", "bob.alt", "bob.bob.home.alt", ".alt"] {
+        let refused = net.command(0, Command::Revoke { member: name.into() });
+        assert!(matches!(refused, Err(CommandError::UnknownMember(_))), "{name}");
+    }
+    assert!(net.is_member(0, &id));
+    let label = net.sides[0].node.snapshot(net.now_at(0)).peers[0].label.clone();
+    net.command(0, Command::Revoke { member: format!("{label}.home.alt.") }).map(drop).expect("it is meant");
+    assert!(!net.is_member(0, &id));
+}

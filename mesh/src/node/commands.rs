@@ -126,7 +126,10 @@ impl Node {
     }
 
     fn named(&self, text: &str) -> Result<(NodeId, Label), CommandError> {
-        let member = self.roster.find(text).ok_or_else(|| CommandError::UnknownMember(text.to_owned()))?;
+        let member = self
+            .roster
+            .find(text, &self.identity.network_label)
+            .ok_or_else(|| CommandError::UnknownMember(text.to_owned()))?;
         Ok((member.node, member.label.clone()))
     }
 

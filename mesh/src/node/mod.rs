@@ -518,7 +518,9 @@ impl Node {
     pub fn certificate_chain(&self, member: Option<&str>) -> Option<Vec<holloway_wire::MembershipCertificate>> {
         match member {
             None => Some(self.own_chain()),
-            Some(text) => self.roster.find(text).map(|member| self.roster.chain(&member.node)),
+            Some(text) => {
+                self.roster.find(text, &self.identity.network_label).map(|member| self.roster.chain(&member.node))
+            }
         }
     }
 }

@@ -426,10 +426,19 @@ impl Roster {
             .collect()
     }
 
-    /// Finds a member by label, full name, overlay address or id.
-    pub(crate) fn find(&self, text: &str) -> Option<&Member> {
+    /// Finds a member by label, full name, overlay address or id. `network_label` is the network's name here: a full name
+    /// under another network's, or under a member's own, is nobody's.
+    pub(crate) fn find(&self, text: &str, network_label: &Label) -> Option<&Member> {
         let text = text.trim_end_matches('.').to_ascii_lowercase();
-        let label = text.strip_suffix(".alt").and_then(|name| name.split('.').next()).unwrap_or(&text);
+        let label = match text.strip_suffix(".alt").map(|name| name.split_once('.')) {
+            Some(Some((label, network)))
+                if network == network_label.as_str() || network == self.network.to_string() =>
+            {
+                label
+            }
+            Some(_) => return None,
+            None => &text,
+        };
         let address = text.parse::<IpAddr>().ok();
         self.members.values().find(|member| {
             member.label.as_str() == label
