@@ -26,7 +26,8 @@ pub enum Event {
         /// What the system said.
         reason: String,
     },
-    /// The first connection to a node. It has proven its identity key, and nothing else.
+    /// The first connection to a node, which has proven its identity key and nothing else; and every further one that
+    /// this side dialed, as when two dials cross: each side may see the other's first.
     Connected {
         /// Who.
         node: NodeId,

@@ -270,7 +270,8 @@ impl Service {
             SwarmEvent::Behaviour(event) => self.on_shell(event),
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, num_established, .. } => {
                 self.dials.succeeded(connection_id);
-                if num_established.get() == 1 {
+                // Of two dials that cross, each side may see the other's connection before its own.
+                if num_established.get() == 1 || endpoint.is_dialer() {
                     self.on_connected(&peer_id, &endpoint);
                 }
             }

@@ -182,16 +182,18 @@ impl Neighbours {
     }
 
     pub(crate) fn handle_connected(&mut self, node: NodeId, outbound: bool, context: &Context<'_>) {
-        let neighbour = Neighbour {
-            outbound,
+        let neighbour = self.connected.entry(node).or_insert_with(|| Neighbour {
+            outbound: false,
             admitted: false,
             compare_at: context.now.monotonic,
             compared: None,
             missing: VecDeque::new(),
             calls: (context.now.monotonic, 0),
-        };
-        self.connected.insert(node, neighbour);
-        if outbound {
+        });
+        // When two dials cross, both sides may see the other's connection first: whoever has dialled greets.
+        let is_first_of_ours = outbound && !neighbour.outbound;
+        neighbour.outbound |= outbound;
+        if is_first_of_ours && !neighbour.admitted {
             self.request(node, Channel::Hello, Purpose::Hello, context.own.encode());
         }
     }
@@ -204,6 +206,8 @@ impl Neighbours {
             self.outputs.push_back(NeighbourOutput::Lost);
         }
         if !neighbour.counts() {
+            // It may be one to dial: hints and members are looked at again.
+            self.dial_by(now + FIRST_BACKOFF + jitter(rng));
             return;
         }
         let before = self.dials.get(node);

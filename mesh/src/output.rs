@@ -261,7 +261,7 @@ pub enum ControlCommand {
 /// What the control plane reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ControlEvent {
-    /// The first connection with a node is there.
+    /// The first connection with a node is there, or a further one that we dialled.
     Connected {
         /// The node.
         node: NodeId,

@@ -29,6 +29,16 @@ fn members_admit_each_other_and_learn_everyone() {
 }
 
 #[test]
+fn members_whose_dials_cross_admit_each_other() {
+    let mut net = Net::found(615);
+    let bob = net.join("bob");
+    net.cross(0, bob);
+    for (side, other) in [(0, bob), (bob, 0)] {
+        assert!(net.sides[side].node.snapshot(net.now_at(side)).has_caught_up, "{side} talks with {other}");
+    }
+}
+
+#[test]
 fn whoever_is_greeted_knows_where_to_find_the_one_who_greets() {
     let mut net = Net::found(611);
     let bob = Subject::new(1);

@@ -252,6 +252,18 @@ impl Net {
         self.run_control();
     }
 
+    /// Connects the control planes of two sides that dialled each other: each sees the other's connection first.
+    pub(crate) fn cross(&mut self, a: usize, b: usize) {
+        self.connections.push((a, b));
+        for outbound in [false, true] {
+            for (side, other) in [(a, b), (b, a)] {
+                let node = self.sides[other].id;
+                self.act(side, |at, now| at.handle_control(ControlEvent::Connected { node, outbound }, now));
+            }
+        }
+        self.run_control();
+    }
+
     pub(crate) fn disconnect(&mut self, a: usize, b: usize) {
         self.connections.retain(|pair| *pair != (a, b) && *pair != (b, a));
         let (a_id, b_id) = (self.sides[a].id, self.sides[b].id);

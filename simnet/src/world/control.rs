@@ -250,22 +250,28 @@ impl World {
         if let Some(expected) = self.machine_of(&node) {
             self.control.side(from).dialling.remove(&expected);
         }
+        if !self.is_running(from) {
+            return;
+        }
         let to = to.filter(|to| self.is_running(*to) && self.underlay.is_open(from, *to));
         let Some(to) = to else {
             self.machine_event(from, ControlEvent::DialFailed { node });
             return;
         };
         if self.control.link(from, to).is_some_and(|link| self.control.carries(from, link)) {
+            self.machine_event(from, ControlEvent::Connected { node, outbound: true });
             return;
         }
         self.connect(from, to);
     }
 
-    /// A side that still believes in an older connection is not told of a new one.
+    /// A side that still believes in an older connection is not told of the other's. Where dials cross, both sides
+    /// see the other's connection first.
     fn connect(&mut self, from: MachineId, to: MachineId) {
         let link = LinkId(self.control.name());
         self.control.links.insert(link, Link { ends: [from, to], opened: false });
-        for (side, peer, outbound) in [(from, to, true), (to, from, false)] {
+        let crosses = self.control.side(to).dialling.contains(&from);
+        for (side, peer, outbound) in [(from, to, !crosses), (to, from, false)] {
             let before = self.control.side(side).views.insert(peer, link);
             match before {
                 None => self.machine_event(side, ControlEvent::Connected { node: self.id(peer), outbound }),
@@ -273,6 +279,9 @@ impl World {
                     self.control.links.remove(&before);
                 }
             }
+        }
+        if crosses {
+            self.machine_event(from, ControlEvent::Connected { node: self.id(to), outbound: true });
         }
         self.open_if_mutual(link);
     }
