@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use holloway_wire::{
     CONTACT_ADDRS_MAX, CONTACTS_MAX, Contact, ControlAddr, Digest, Domain, ENDPOINTS_MAX, Hello, HelloReply, Instant,
-    NodeId, Now, PROTOCOL_VERSION, Publication, PublicationId, PunchCall, SYNC_IDS_MAX, Signed, SyncReply, SyncRequest,
-    is_dialable, is_supported_version,
+    NodeId, Now, PROTOCOL_VERSION, Publication, PublicationId, PunchCall, Revocation, SYNC_IDS_MAX, Signed, SyncReply,
+    SyncRequest, is_dialable, is_supported_version,
 };
 
 use crate::output::{Channel, ControlCommand, RequestId, ResponseToken, Verdict};
@@ -83,6 +83,18 @@ pub(crate) enum NeighbourOutput {
         node: NodeId,
         reason: String,
     },
+}
+
+/// Why someone is not let in.
+struct Unwelcome {
+    reason: String,
+    revocations: Vec<Signed<Revocation>>,
+}
+
+impl<T: Into<String>> From<T> for Unwelcome {
+    fn from(reason: T) -> Self {
+        Self { reason: reason.into(), revocations: Vec::new() }
+    }
 }
 
 struct Neighbour {
@@ -233,15 +245,21 @@ impl Neighbours {
         let hello = self.weigh_hello(&from, Hello::decode(body).ok(), context);
         let reply = match hello.and_then(|hello| self.admit(from, hello, context)) {
             Ok(()) => HelloReply::Welcome(Box::new(context.own.clone())),
-            Err(reason) => HelloReply::Refused { reason },
+            Err(Unwelcome { reason, revocations }) => HelloReply::Refused { reason, revocations },
         };
         self.control(ControlCommand::Respond { token, body: reply.encode() });
     }
 
-    fn weigh_hello(&mut self, from: &NodeId, hello: Option<Hello>, context: &mut Context<'_>) -> Result<Hello, String> {
+    fn weigh_hello(
+        &mut self,
+        from: &NodeId,
+        hello: Option<Hello>,
+        context: &mut Context<'_>,
+    ) -> Result<Hello, Unwelcome> {
         let hello = hello.ok_or("the hello could not be read")?;
         if !is_supported_version(hello.version) {
-            return Err(format!("protocol version {} is not spoken here; ours is {PROTOCOL_VERSION}", hello.version));
+            let reason = format!("protocol version {} is not spoken here; ours is {PROTOCOL_VERSION}", hello.version);
+            return Err(reason.into());
         }
         if hello.chain[0].subject() != from {
             return Err("the certificate belongs to another key".into());
@@ -249,21 +267,23 @@ impl Neighbours {
         if context.roster.is_blocked(from) {
             return Err("not a member".into());
         }
-        context.roster.check_chain(&hello.chain, context.now).map_err(|error| error.to_string())?;
+        context.roster.check_chain(&hello.chain, context.now).map_err(|error| {
+            // Only who was a member hears which revocations there are: its chain held but for them.
+            let is_told = error == ChainError::Revoked;
+            let revocations = if is_told { context.roster.revocations_above(&hello.chain) } else { Vec::new() };
+            Unwelcome { reason: error.to_string(), revocations }
+        })?;
         let skew = hello.time.distance(context.now.unix);
         if skew > context.max_clock_skew {
             self.outputs.push_back(NeighbourOutput::Skewed { node: *from, by: skew });
-            return Err(format!(
-                "the clocks differ by {} s, and {} s are allowed",
-                skew.as_secs(),
-                context.max_clock_skew.as_secs()
-            ));
+            let allowed = context.max_clock_skew.as_secs();
+            return Err(format!("the clocks differ by {} s, and {allowed} s are allowed", skew.as_secs()).into());
         }
         Ok(hello)
     }
 
     /// Takes in what a member says of itself and admits it, if the roster has room for it.
-    fn admit(&mut self, node: NodeId, hello: Hello, context: &mut Context<'_>) -> Result<(), String> {
+    fn admit(&mut self, node: NodeId, hello: Hello, context: &mut Context<'_>) -> Result<(), Unwelcome> {
         let certificates = hello.chain.into_iter().rev().map(Publication::Certificate);
         let said = certificates.chain(hello.announcement.map(Publication::Endpoints)).collect();
         let results = context.roster.offer_all(said, context.now);
@@ -373,7 +393,8 @@ impl Neighbours {
                     self.control(ControlCommand::Expel { node });
                 }
             }
-            Ok(HelloReply::Refused { reason }) => {
+            Ok(HelloReply::Refused { reason, revocations }) => {
+                context.roster.offer_all(revocations.into_iter().map(Publication::Revocation).collect(), context.now);
                 self.outputs.push_back(NeighbourOutput::RefusedBy { node, reason });
                 self.control(ControlCommand::Expel { node });
             }

@@ -160,7 +160,7 @@ fn a_hello_with_another_s_certificate_is_refused() {
     net.act(0, |node, now| node.handle_control(event, now));
     net.run_control();
     let reply = HelloReply::decode(&net.sides[0].responses[&token]).expect("a reply");
-    assert!(matches!(reply, HelloReply::Refused { reason } if reason.contains("another key")));
+    assert!(matches!(reply, HelloReply::Refused { reason, .. } if reason.contains("another key")));
 }
 
 #[test]

@@ -153,6 +153,57 @@ fn who_revokes_an_issuer_above_itself_stays_a_member() {
     assert!(net.sides[dave].events.iter().all(|event| !matches!(event, Event::Expelled)));
 }
 
+fn is_expelled(net: &Net, side: usize) -> bool {
+    net.sides[side].events.iter().any(|event| matches!(event, Event::Expelled))
+}
+
+#[test]
+fn whoever_is_parted_with_hears_why_over_the_session_that_ends() {
+    let mut net = three(411);
+    assert_eq!(talk(&mut net, 0, 1), 2);
+    net.command(0, Command::Revoke { member: "bob".into() }).expect("it may");
+    net.run();
+    assert!(is_expelled(&net, 1), "with no control connection at all");
+}
+
+#[test]
+fn whoever_was_away_when_its_issuer_was_revoked_hears_it_in_the_answer_to_its_hello() {
+    let mut net = three(412);
+    let dave = net.join_by(1, "dave", Rights::NONE);
+    net.connect(dave, 1);
+    net.connect(dave, 0);
+    net.pass(seconds(3));
+    for other in [0, 1] {
+        net.disconnect(dave, other);
+    }
+    net.pass_lossy(seconds(400), |_| false);
+    net.command(0, Command::Revoke { member: "bob".into() }).expect("it may");
+    net.pass_lossy(seconds(1), |_| false);
+    assert!(!is_expelled(&net, dave) && !is_expelled(&net, 1));
+    net.connect(dave, 0);
+    assert!(is_expelled(&net, dave));
+    net.connect(1, 0);
+    assert!(is_expelled(&net, 1));
+}
+
+#[test]
+fn a_stranger_hears_of_no_revocation() {
+    let mut net = three(413);
+    net.command(0, Command::Revoke { member: "bob".into() }).expect("it may");
+    let stranger = Subject::new(414);
+    let membership = net.membership(&stranger.key, &stranger, "mallory", Rights::NONE);
+    let mut chain = vec![net.certify(&stranger.key, &stranger, membership)];
+    chain.extend(net.sides[1].node.certificate_chain(None).expect("bob's own"));
+    let at = net.now_at(0).unix;
+    let hello = Hello { version: PROTOCOL_VERSION, software: "x".into(), time: at, chain, announcement: None };
+    let (token, channel) = (ResponseToken(77), Channel::Hello);
+    let event = ControlEvent::Request { token, node: stranger.id(), channel, body: hello.encode() };
+    net.act(0, |node, now| node.handle_control(event, now));
+    net.run_control();
+    let reply = HelloReply::decode(&net.sides[0].responses[&token]).expect("an answer");
+    assert!(matches!(reply, HelloReply::Refused { revocations, .. } if revocations.is_empty()));
+}
+
 #[test]
 fn the_revoked_one_is_told_that_it_is_out() {
     let mut net = Net::found(408);

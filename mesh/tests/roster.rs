@@ -31,7 +31,7 @@ fn hello(net: &mut Net, chain: Vec<MembershipCertificate>) -> Result<(), String>
     net.run_control();
     match HelloReply::decode(&net.sides[0].responses.remove(&token).expect("an answer")).expect("a reply") {
         HelloReply::Welcome(_) => Ok(()),
-        HelloReply::Refused { reason } => Err(reason),
+        HelloReply::Refused { reason, .. } => Err(reason),
     }
 }
 

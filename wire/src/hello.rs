@@ -3,7 +3,8 @@ use minicbor::Decoder;
 use crate::announcement::EndpointAnnouncement;
 use crate::certificate::{MembershipCertificate, decode_certificates, encode_certificates};
 use crate::error::DecodeError;
-use crate::fields::{FieldReader, FieldWriter, bytes, text, u8, u64};
+use crate::fields::{FieldReader, FieldWriter, bytes, list, text, u8, u64};
+use crate::revocation::Revocation;
 use crate::signed::Signed;
 use crate::time::UnixTime;
 
@@ -13,6 +14,9 @@ const CHAIN_LEN_MAX: usize = 14 * 1024;
 
 /// Longest hello.
 const HELLO_LEN_MAX: usize = 16 * 1024;
+
+/// Most revocations in a refusal: each is at most a kilobyte.
+pub const REFUSAL_REVOCATIONS_MAX: usize = 8;
 
 /// Longest version text and longest reason.
 const TEXT_LEN_MAX: usize = 128;
@@ -72,6 +76,8 @@ pub enum HelloReply {
     Refused {
         /// In words, for the log of the one refused.
         reason: String,
+        /// The revocations that it is refused for, if any: it was away when they were published.
+        revocations: Vec<Signed<Revocation>>,
     },
 }
 
@@ -81,7 +87,9 @@ impl HelloReply {
     pub fn encode(&self) -> Vec<u8> {
         match self {
             Self::Welcome(hello) => FieldWriter::new().u64(0, 1).bytes(1, &hello.encode()),
-            Self::Refused { reason } => FieldWriter::new().u64(0, 2).text(1, reason),
+            Self::Refused { reason, revocations } => {
+                FieldWriter::new().u64(0, 2).text(1, reason).list(2, revocations, |e, revocation| revocation.write(e))
+            }
         }
         .finish()
     }
@@ -94,7 +102,10 @@ impl HelloReply {
         let mut r = FieldReader::new(message)?;
         let reply = match r.required(0, u8)? {
             1 => Self::Welcome(Box::new(Hello::decode(&r.required(1, bytes(HELLO_LEN_MAX))?)?)),
-            2 => Self::Refused { reason: r.required(1, plain_text)? },
+            2 => Self::Refused {
+                reason: r.required(1, plain_text)?,
+                revocations: r.required(2, list(REFUSAL_REVOCATIONS_MAX, Signed::read))?,
+            },
             _ => return Err(DecodeError::Value),
         };
         r.finish()?;

@@ -52,7 +52,7 @@ pub use frame::{
 };
 pub use handshake::{Capabilities, InitiationPayload, ResponsePayload, Suite};
 pub use hash::{Digest, Domain, keyed_mac, labelled_key};
-pub use hello::{Hello, HelloReply};
+pub use hello::{Hello, HelloReply, REFUSAL_REVOCATIONS_MAX};
 pub use id::{NetworkId, OverlayAddr, Prefix, SubjectKind};
 pub use invite::{INVITE_PREFIX, InviteBody, InviteError, InviteId, InviteSecret, InviteToken};
 pub use keys::{IdentityKey, KeyError, NodeId, Signature, StaticPublicKey, StaticSecret};

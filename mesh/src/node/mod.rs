@@ -364,7 +364,7 @@ impl Node {
     fn roster_change(&mut self, change: RosterChange, now: Now) {
         match change {
             RosterChange::Joined(node) => self.member_joined(node, now),
-            RosterChange::Left(node) => self.member_left(node),
+            RosterChange::Left(node) => self.member_left(node, now),
             RosterChange::Moved(node) => self.member_moved(node, now),
             RosterChange::Names => self.event(Event::NamesChanged),
             RosterChange::Revocations => {
@@ -406,13 +406,14 @@ impl Node {
         self.event(Event::MemberJoined { node, label: member.label });
     }
 
-    fn member_left(&mut self, node: NodeId) {
+    fn member_left(&mut self, node: NodeId, now: Now) {
         if node == self.identity.node_id() {
             self.event(Event::Expelled);
             return;
         }
         let address = OverlayAddr::of_node(&self.identity.network, &node);
         self.allowed_ips.remove(&IpAddr::V6(address.ip()));
+        self.tell_parting(&node, now);
         self.device.forget(&node);
         self.traffic.remove(&node);
         self.exchanges.remove(&node);

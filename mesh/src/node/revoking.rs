@@ -41,6 +41,18 @@ impl Node {
         self.tell(node, Destination::Current, &end);
     }
 
+    /// A member goes: over the session that ends now it hears why, so that it does not go on admitting others. Where
+    /// there is no session, it hears at its next hello.
+    pub(super) fn tell_parting(&mut self, node: &NodeId, now: Now) {
+        for revocation in self.roster.revocations_above(&self.roster.chain(node)) {
+            self.tell(node, Destination::Current, &SessionControl::Revocation(revocation));
+        }
+        // They need the path, which goes with the member.
+        while let Some(output) = self.device.poll_output() {
+            self.device_output(output, now);
+        }
+    }
+
     pub(super) fn told_revocation(&mut self, node: &NodeId, revocation: Signed<Revocation>, now: Now) {
         let publication = Publication::Revocation(revocation);
         if self.device.peer(node).is_some_and(Peer::is_held) {

@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
-use holloway_wire::{Digest, Domain, Publication, PublicationId, PublicationSlot, SYNC_BUCKETS, SYNC_IDS_MAX};
+use holloway_wire::{
+    Digest, Domain, NodeId, Publication, PublicationId, PublicationKind, PublicationSlot, SYNC_BUCKETS, SYNC_IDS_MAX,
+};
 
 /// All publications held, by what they replace and by id: what two members compare when they meet.
 #[derive(Default)]
@@ -29,6 +31,14 @@ impl PublicationIndex {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Publication> {
         self.held.values().map(|(_, publication)| publication)
+    }
+
+    /// The publications of one kind about a node, whoever made them.
+    pub(crate) fn about(&self, kind: PublicationKind, node: &NodeId) -> impl Iterator<Item = &Publication> {
+        let first = PublicationSlot { kind, subject: *node, signer: None };
+        let of_node = move |slot: &PublicationSlot| slot.kind == first.kind && slot.subject == first.subject;
+        let held = self.held.range(first..).take_while(move |(slot, _)| of_node(slot));
+        held.map(|(_, (_, publication))| publication)
     }
 
     /// One digest for each bucket of ids.

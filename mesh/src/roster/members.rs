@@ -3,8 +3,8 @@ use std::net::IpAddr;
 
 use holloway_wire::{
     Digest, Domain, EndpointAnnouncement, Label, MembershipCertificate, NamePublication, NetworkId, NodeId, Now,
-    OverlayAddr, Publication, PublicationId, PublicationKind, PublicationSlot, Revocation, Rights, Signed,
-    StaticPublicKey, UnixTime,
+    OverlayAddr, Publication, PublicationId, PublicationKind, PublicationSlot, REFUSAL_REVOCATIONS_MAX, Revocation,
+    Rights, Signed, StaticPublicKey, UnixTime,
 };
 use thiserror::Error;
 
@@ -471,6 +471,18 @@ impl Roster {
             Publication::Revocation(revocation) => Some(revocation),
             Publication::Certificate(_) | Publication::Endpoints(_) | Publication::Names(_) => None,
         })
+    }
+
+    /// What has been revoked of a chain: its leaf first, then those above it.
+    pub(crate) fn revocations_above(&self, chain: &[MembershipCertificate]) -> Vec<Signed<Revocation>> {
+        let issuers = chain.iter().map(|certificate| &certificate.membership().issuer);
+        let concerned = chain.first().map(MembershipCertificate::subject).into_iter().chain(issuers);
+        let against = concerned.flat_map(|node| self.index.about(PublicationKind::Revocation, node));
+        let revocations = against.filter_map(|publication| match publication {
+            Publication::Revocation(revocation) => Some(revocation.clone()),
+            Publication::Certificate(_) | Publication::Endpoints(_) | Publication::Names(_) => None,
+        });
+        revocations.take(REFUSAL_REVOCATIONS_MAX).collect()
     }
 
     fn publications(&self, kind: PublicationKind) -> impl Iterator<Item = &Publication> {

@@ -7,9 +7,9 @@ use holloway_wire::{
     Bootstrap, CONTACT_ADDRS_MAX, CONTACTS_MAX, CertificateHash, Contact, ControlAddr, ENDPOINTS_MAX,
     EndpointAnnouncement, GROUPS_MAX, HOME_PEERS_MAX, Hello, HelloReply, IdentityKey, InitiationPayload, InviteBody,
     InviteSecret, InviteToken, KEPT_MAX, Label, Membership, MembershipCertificate, MtuProbeSize, NamePublication,
-    NameRecord, NetworkId, NodeId, Publication, PublicationId, PunchCall, RedeemReply, RedeemRequest, Refusal,
-    ResponsePayload, Revocation, Rights, SYNC_BUCKETS, SessionControl, Signed, SignedMessage, StaticBinding,
-    StaticPublicKey, Suite, SyncReply, SyncRequest, UnixTime, Validity,
+    NameRecord, NetworkId, NodeId, Publication, PublicationId, PunchCall, REFUSAL_REVOCATIONS_MAX, RedeemReply,
+    RedeemRequest, Refusal, ResponsePayload, Revocation, Rights, SYNC_BUCKETS, SessionControl, Signed, SignedMessage,
+    StaticBinding, StaticPublicKey, Suite, SyncReply, SyncRequest, UnixTime, Validity,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -209,7 +209,8 @@ pub(crate) fn hello() -> impl Strategy<Value = Hello> {
 pub(crate) fn hello_reply() -> impl Strategy<Value = HelloReply> {
     prop_oneof![
         hello().prop_map(|hello| HelloReply::Welcome(Box::new(hello))),
-        plain_text().prop_map(|reason| HelloReply::Refused { reason }),
+        (plain_text(), vec(signed(revocation), 0..=REFUSAL_REVOCATIONS_MAX))
+            .prop_map(|(reason, revocations)| HelloReply::Refused { reason, revocations }),
     ]
 }
 
