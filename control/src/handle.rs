@@ -8,6 +8,7 @@ use crate::error::{Error, SendError};
 use crate::event::Event;
 use crate::gate::Incarnation;
 use crate::limits::{COMMANDS_MAX, COMMANDS_RESERVED, EVENTS_MAX};
+use crate::listening::Listening;
 use crate::service::Service;
 use crate::settings::Settings;
 use crate::shell;
@@ -29,11 +30,12 @@ pub fn spawn(settings: &Settings) -> Result<(Handle, mpsc::Receiver<Event>), Err
     let runtime = runtime::Handle::try_current().map_err(|_| Error::Runtime)?;
     let mut incarnation = [0; 8];
     getrandom::fill(&mut incarnation).map_err(|error| Error::Random(error.into()))?;
-    let swarm = shell::swarm(settings, Incarnation(u64::from_be_bytes(incarnation)))?;
+    let mut swarm = shell::swarm(settings, Incarnation(u64::from_be_bytes(incarnation)))?;
+    let listening = Listening::start(&mut swarm, settings)?;
     let (commands, commands_in) = mpsc::channel(COMMANDS_MAX);
     let (events, events_out) = mpsc::channel(EVENTS_MAX);
     let (stop, stopped) = oneshot::channel();
-    let service = Service::new(swarm, commands_in, settings);
+    let service = Service::new(swarm, listening, commands_in, settings);
     let task = runtime.spawn(service.run(events, stopped).boxed());
     Ok((Handle { commands, stop, task }, events_out))
 }

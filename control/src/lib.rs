@@ -41,6 +41,7 @@ mod gossip;
 mod handle;
 mod inbox;
 mod limits;
+mod listening;
 mod peer;
 mod quota;
 mod records;

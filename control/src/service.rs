@@ -33,6 +33,7 @@ use crate::gate::GateEvent;
 use crate::gossip::{self, AUTHOR_BUDGET, FORWARDER_BUDGET, Pace, Unjudged};
 use crate::inbox::{Asker, Inbox};
 use crate::limits::{ADDRESSES_PER_DIAL_MAX, OUTBOX_MAX};
+use crate::listening::Listening;
 use crate::peer;
 use crate::records::Offers;
 use crate::requests::{Request, Requests};
@@ -48,6 +49,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 pub(crate) struct Service {
     swarm: Swarm<Shell>,
+    listening: Listening,
     commands: mpsc::Receiver<Command>,
     outbox: VecDeque<Event>,
     dials: Dials,
@@ -73,9 +75,15 @@ enum Next {
 }
 
 impl Service {
-    pub(crate) fn new(swarm: Swarm<Shell>, commands: mpsc::Receiver<Command>, settings: &Settings) -> Self {
+    pub(crate) fn new(
+        swarm: Swarm<Shell>,
+        listening: Listening,
+        commands: mpsc::Receiver<Command>,
+        settings: &Settings,
+    ) -> Self {
         Self {
             swarm,
+            listening,
             commands,
             outbox: VecDeque::new(),
             dials: Dials::default(),
@@ -404,6 +412,7 @@ impl Service {
         let now = Instant::now();
         let expired = self.requests.expired(now);
         self.outbox.extend(expired);
+        self.outbox.extend(self.listening.retry(&mut self.swarm, now));
         self.watch_members(now);
         self.last_tick = now;
         Next::Turn

@@ -1,4 +1,5 @@
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use holloway_wire::{IdentityKey, NetworkId};
 use libp2p::identity::Keypair;
@@ -36,6 +37,10 @@ pub struct Settings {
     pub(crate) network: NetworkId,
     /// Where to listen.
     pub listen: Listen,
+    /// How long an address may still be held when listening begins; zero makes that an error at once. A control plane
+    /// that has ended holds its QUIC port while connections drain and dials time out: 5 s and three probe timeouts
+    /// (RFC 9000 §10.2), three seconds more where no round trip was measured.
+    pub listen_patience: Duration,
     /// Whether to look for nodes on the local network by mDNS, and to be found there.
     pub mdns: bool,
     /// What strangers may ask.
@@ -48,6 +53,13 @@ impl Settings {
     pub fn new(identity: &IdentityKey, network: NetworkId) -> Self {
         let keypair = Keypair::ed25519_from_bytes(identity.to_bytes().as_mut_slice())
             .expect("32 bytes are an Ed25519 secret key");
-        Self { keypair, network, listen: Listen::default(), mdns: false, limits: Limits::default() }
+        Self {
+            keypair,
+            network,
+            listen: Listen::default(),
+            listen_patience: Duration::ZERO,
+            mdns: false,
+            limits: Limits::default(),
+        }
     }
 }

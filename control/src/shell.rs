@@ -1,15 +1,13 @@
 //! The swarm: its transports and its behaviours.
 
-use std::error::Error as _;
 use std::time::Duration;
 
 use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::identity::Keypair;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
-use libp2p::{Multiaddr, Swarm, SwarmBuilder, identify, mdns, noise, ping, quic, tcp, yamux};
+use libp2p::{Swarm, SwarmBuilder, identify, mdns, noise, ping, quic, tcp, yamux};
 
-use crate::address::DialAddr;
 use crate::channel::{Channel, Exchange};
 use crate::error::Error;
 use crate::gate::{Gate, Incarnation};
@@ -68,11 +66,11 @@ const STREAMS_MAX: u16 = 128;
 const QUIC_STREAM_WINDOW_BYTES: u32 = 256 * 1024;
 const QUIC_CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 
-/// Builds the swarm and lets it listen.
+/// Builds the swarm.
 pub(crate) fn swarm(settings: &Settings, incarnation: Incarnation) -> Result<Swarm<Shell>, Error> {
     let shell = shell(settings, incarnation)?;
     let transport = |error: String| Error::Transport(error);
-    let mut swarm = SwarmBuilder::with_existing_identity(settings.keypair.clone())
+    let swarm = SwarmBuilder::with_existing_identity(settings.keypair.clone())
         .with_tokio()
         .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux)
         .map_err(|error| transport(error.to_string()))?
@@ -86,7 +84,6 @@ pub(crate) fn swarm(settings: &Settings, incarnation: Incarnation) -> Result<Swa
                 .with_max_negotiating_inbound_streams(STREAMS_PER_MEMBER_MAX)
         })
         .build();
-    listen(&mut swarm, settings)?;
     Ok(swarm)
 }
 
@@ -144,19 +141,4 @@ fn members(settings: &Settings) -> Result<Members, Error> {
 fn look_around(keypair: &Keypair) -> Option<mdns::tokio::Behaviour> {
     let made = mdns::tokio::Behaviour::new(mdns::Config::default(), keypair.public().to_peer_id());
     made.inspect_err(|error| tracing::warn!(%error, "nodes on the local network are not looked for")).ok()
-}
-
-fn listen(swarm: &mut Swarm<Shell>, settings: &Settings) -> Result<(), Error> {
-    let tcp = settings.listen.tcp.iter().copied().map(DialAddr::tcp);
-    let quic = settings.listen.quic.iter().copied().map(DialAddr::quic);
-    for listen in tcp.chain(quic) {
-        let address: Multiaddr = listen.to_multiaddr();
-        swarm.listen_on(address).map_err(|error| Error::Listen {
-            address: listen.address,
-            transport: listen.transport,
-            // libp2p tells the system's reason only as the source.
-            reason: error.source().map_or_else(|| error.to_string(), ToString::to_string),
-        })?;
-    }
-    Ok(())
 }

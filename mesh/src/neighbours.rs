@@ -411,10 +411,16 @@ impl Neighbours {
         };
         let lacking = ids.into_iter().filter(|id| !context.roster.index().contains(id));
         neighbour.missing = lacking.take(SYNC_IDS_MAX).collect();
-        if neighbour.missing.is_empty() && !std::mem::replace(&mut self.has_caught_up, true) {
-            self.outputs.push_back(NeighbourOutput::CaughtUp);
+        if neighbour.missing.is_empty() {
+            self.note_caught_up();
         }
         self.fetch(node, context);
+    }
+
+    fn note_caught_up(&mut self) {
+        if !std::mem::replace(&mut self.has_caught_up, true) {
+            self.outputs.push_back(NeighbourOutput::CaughtUp);
+        }
     }
 
     fn fetch(&mut self, node: &NodeId, context: &Context<'_>) {
@@ -445,6 +451,11 @@ impl Neighbours {
         }
         let has_learned = !news.is_empty();
         self.fetch(node, context);
+        let is_done = self.connected.get(node).is_some_and(|neighbour| neighbour.missing.is_empty());
+        if is_done && !has_learned {
+            // What was lacking is refused here, or older than what we hold.
+            self.note_caught_up();
+        }
         if let Some(neighbour) =
             self.connected.get_mut(node).filter(|neighbour| has_learned && neighbour.missing.is_empty())
             && neighbour.compare_at > context.now.monotonic + COMPARE_TIMEOUT
@@ -564,22 +575,26 @@ impl Neighbours {
 
     /// Who may be dialled, and where; hints first.
     fn dialable(&self, context: &Context<'_>) -> Vec<(NodeId, Vec<ControlAddr>)> {
+        // A member that left its machine to us, or to whoever has our address now, may still be announced there.
+        let own = context.own.announcement.as_ref().map_or(&[][..], |own| &own.value().control);
+        let is_elsewhere = |address: &ControlAddr| !own.contains(address);
         let hinted = self.hints.iter().map(|(node, hints)| {
             let newer = announced_by(context.roster, node).filter(|address| !hints.contains(address));
-            (*node, newer.chain(hints.iter().copied()).take(ENDPOINTS_MAX).collect())
+            (*node, newer.chain(hints.iter().copied()).filter(is_elsewhere).take(ENDPOINTS_MAX).collect())
         });
-        let announced = context.roster.members().filter_map(|member| {
-            let addresses: Vec<ControlAddr> = announced_by(context.roster, &member.node).collect();
-            (!addresses.is_empty()).then_some((member.node, addresses))
-        });
-        let is_candidate = |node: &NodeId| {
-            *node != context.node && !self.connected.contains_key(node) && !context.roster.is_blocked(node)
+        let announced = context
+            .roster
+            .members()
+            .map(|member| (member.node, announced_by(context.roster, &member.node).filter(is_elsewhere).collect()));
+        let is_candidate = |node: &NodeId, addresses: &[ControlAddr]| {
+            let is_apart = *node != context.node && !self.connected.contains_key(node);
+            is_apart && !addresses.is_empty() && !context.roster.is_blocked(node)
         };
         // Every node has an order of its own, so that not all dial the same few.
         let turn = |node: &NodeId| Digest::of(Domain::Record, &[context.node.as_bytes(), node.as_bytes()]);
         let mut announced: Vec<(NodeId, Vec<ControlAddr>)> = announced.collect();
         announced.sort_by_cached_key(|(node, _)| turn(node));
-        hinted.chain(announced).filter(|(node, _)| is_candidate(node)).collect()
+        hinted.chain(announced).filter(|(node, addresses)| is_candidate(node, addresses)).collect()
     }
 
     /// Sends a call towards its callee. When no neighbour is known to have it as a neighbour, those are dialled that

@@ -83,17 +83,56 @@ fn a_node_says_once_that_it_has_caught_up() {
     assert_eq!(told(&net, late), 1);
 }
 
+#[test]
+fn what_is_lacking_and_cannot_be_had_does_not_keep_a_node_from_having_caught_up() {
+    let mut net = Net::found(616);
+    let bob = Subject::new(1);
+    let chain = vec![net.certify(&net.root, &bob, net.membership(&net.root, &bob, "bob", Rights::NONE))];
+    let time = net.now_at(0).unix;
+    let hello = Hello { version: PROTOCOL_VERSION, software: "x".into(), time, chain, announcement: None };
+    let connected = ControlEvent::Connected { node: bob.id(), outbound: true };
+    net.act(0, |node, now| node.handle_control(connected, now));
+    let answers = [
+        HelloReply::Welcome(Box::new(hello)).encode(),
+        SyncReply::Ids { ids: vec![PublicationId([7; 16])] }.encode(),
+        SyncReply::Items { items: vec![] }.encode(),
+    ];
+    for (channel, body) in [Channel::Hello, Channel::Sync, Channel::Sync].into_iter().zip(answers) {
+        let questions = net.drain_requests(0);
+        let (id, _) = *questions.iter().find(|(_, on)| *on == channel).expect("a question");
+        assert!(!net.sides[0].node.snapshot(net.now_at(0)).has_caught_up);
+        net.act(0, |node, now| node.handle_control(ControlEvent::Response { id, body: Some(body) }, now));
+    }
+    assert!(net.sides[0].node.snapshot(net.now_at(0)).has_caught_up);
+}
+
+#[test]
+fn a_member_that_is_said_to_be_where_we_are_is_not_dialled_there() {
+    let mut net = Net::found(617);
+    let own = ControlAddr::Tcp("192.0.2.1:4242".parse().expect("side 0's own"));
+    net.pass(seconds(1));
+    let left = announced_at(&mut net, 1, own);
+    let elsewhere = announced(&mut net, 2);
+    net.pass(seconds(5));
+    assert!(net.sides[0].dials.contains(&elsewhere) && !net.sides[0].dials.contains(&left));
+}
+
 /// A member of whom only its certificate and its announcement are known.
 fn announced(net: &mut Net, seed: u64) -> NodeId {
+    announced_at(net, seed, ControlAddr::Quic("192.0.2.77:41641".parse().expect("an address")))
+}
+
+fn announced_at(net: &mut Net, seed: u64, control: ControlAddr) -> NodeId {
     let member = Subject::new(seed);
-    let certificate = net.certify(&net.root, &member, net.membership(&net.root, &member, "far", Rights::NONE));
+    let certificate =
+        net.certify(&net.root, &member, net.membership(&net.root, &member, &format!("far{seed}"), Rights::NONE));
     let at = net.now_at(0).unix;
     let announcement = EndpointAnnouncement {
         node: member.id(),
         sequence: at.as_nanos(),
         expires: at + seconds(3600),
         endpoints: vec![],
-        control: vec![ControlAddr::Quic("192.0.2.77:41641".parse().expect("an address"))],
+        control: vec![control],
         home_peers: vec![],
     };
     let announcement = Signed::sign(announcement, &member.key, &net.network);
@@ -258,7 +297,7 @@ fn unplaceable_gossip_does_not_make_us_ask_without_end() {
     for _ in 0..1000 {
         net.gossip(source, 0, Publication::Certificate(orphan.clone()).encode());
         net.act(0, Node::handle_timeout);
-        asked += net.drain_requests(0);
+        asked += net.drain_requests(0).len();
     }
     assert!(asked <= 2, "{asked}");
 }

@@ -1,6 +1,9 @@
-use holloway_control::{Channel, Command, DialAddr, Event, Transport};
+use std::net::UdpSocket;
+use std::time::Duration;
 
-use crate::world::{Node, connect, exchange, join};
+use holloway_control::{Channel, Command, DialAddr, Event, Transport, spawn};
+
+use crate::world::{Node, connect, exchange, join, settings};
 
 #[tokio::test]
 async fn a_dial_that_finds_nobody_fails_once_and_says_where() {
@@ -92,4 +95,26 @@ async fn a_dial_to_a_connected_node_changes_nothing() {
     exchange(&mut dialer, &mut other, Channel::Hello).await;
     let is_news = |event: &Event| matches!(event, Event::Connected { .. } | Event::DialFailed { .. });
     assert!(!dialer.has_seen(is_news) && !other.has_seen(is_news));
+}
+
+#[tokio::test]
+async fn a_port_that_is_held_is_listened_on_when_it_is_free_or_told_of_when_it_stays_held() {
+    let held = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = held.local_addr().unwrap();
+    let with_patience = |listen_patience| {
+        let mut settings = settings(1, Transport::Quic);
+        settings.listen.quic = vec![address];
+        settings.listen_patience = listen_patience;
+        settings
+    };
+    assert!(spawn(&with_patience(Duration::ZERO)).is_err());
+
+    let (_handle, mut events) = spawn(&with_patience(Duration::from_millis(1))).unwrap();
+    let Some(Event::ListenFailed { addresses, reason }) = events.recv().await else { panic!("no failure") };
+    assert_eq!(addresses, [DialAddr::quic(address)]);
+    assert!(reason.contains("in use"), "{reason}");
+
+    let (_handle, mut events) = spawn(&with_patience(Duration::from_secs(60))).unwrap();
+    drop(held);
+    assert_eq!(events.recv().await, Some(Event::Listening { address, transport: Transport::Quic }));
 }

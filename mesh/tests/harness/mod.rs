@@ -283,12 +283,14 @@ impl Net {
         }
     }
 
-    /// Takes away what a side has to ask and counts it.
-    pub(crate) fn drain_requests(&mut self, side: usize) -> usize {
-        let is_request = |(from, command): &(usize, ControlCommand)| {
-            *from == side && matches!(command, ControlCommand::Request { .. })
-        };
-        std::mem::take(&mut self.controls).iter().filter(|command| is_request(command)).count()
+    /// Takes away what a side has to ask.
+    pub(crate) fn drain_requests(&mut self, side: usize) -> Vec<(RequestId, Channel)> {
+        let commands = std::mem::take(&mut self.controls).into_iter();
+        let requests = commands.filter_map(|(from, command)| match command {
+            ControlCommand::Request { id, channel, .. } if from == side => Some((id, channel)),
+            _ => None,
+        });
+        requests.collect()
     }
 
     fn control(&mut self, from: usize, command: ControlCommand) {

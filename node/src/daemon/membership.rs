@@ -14,7 +14,7 @@ use super::joining::{Patience, choose_label, elapsed_ms, parse_invite, redeem};
 use super::journal::Journal;
 use super::keys::{self, NetworkKeys};
 use super::names::fqdn;
-use super::opening::{Extent, Joining, Ports, start_control, wait_for_ports, with_ports};
+use super::opening::{DRAIN_MAX, Extent, Joining, Ports, start_control, with_ports};
 use crate::clock::Clock;
 use crate::store::{Network as StoredNetwork, NewNetwork, Origin, Store, StoreError};
 
@@ -27,13 +27,14 @@ pub(crate) struct Membership {
     pub(crate) journal: Journal,
     pub(crate) clock: Clock,
     pub(crate) extent: Extent,
-    pub(crate) busy: Mutex<()>,
+    /// Held by the one procedure that runs; when a control plane ended here last.
+    pub(crate) busy: Mutex<Option<Instant>>,
 }
 
 impl Membership {
     /// Founds a network on this machine.
     pub(crate) async fn create(&self, request: CreateNetwork) -> Result<NetworkCreated, ApiError> {
-        let _one_at_a_time = self.busy.lock().await;
+        let last_end = self.busy.lock().await;
         let label: Label = request.label.parse().map_err(|error: NameError| {
             ApiError::new(ErrorCode::NameInvalid, format!("{:?} cannot name a network: {error}", request.label))
         })?;
@@ -58,8 +59,8 @@ impl Membership {
                 return Err(store_error(&error));
             }
         };
-        wait_for_ports(&self.settings.network(&label, stored.position).listen, self.extent).await;
-        let view = self.open(self.joining(stored, identity, None)).await?;
+        let listen_patience = listen_patience(*last_end);
+        let view = self.open(Joining { listen_patience, ..self.joining(stored, identity, None) }).await?;
         self.journal.note(Severity::Info, "network_created", &label, format!("founded {label}"), &[]);
         Ok(NetworkCreated {
             schema: SchemaVersion,
@@ -75,7 +76,7 @@ impl Membership {
 
     /// Redeems an invite and runs the network.
     pub(crate) async fn join(&self, request: Join) -> Result<Joined, ApiError> {
-        let _one_at_a_time = self.busy.lock().await;
+        let mut last_end = self.busy.lock().await;
         let start = Instant::now();
         let token = parse_invite(request.invite.expose())?;
         let body = token.body();
@@ -85,6 +86,7 @@ impl Membership {
         let label = self.free_label(&body.network_label).await?;
         let name = choose_label(request.name.as_deref(), body.host_label.as_ref(), self.settings.node.name.as_ref())?;
         let patience = if request.wait { Patience::Wait } else { Patience::Once };
+        let listen_patience = listen_patience(*last_end);
         let had_keys = keys::exist(&self.state_dir, &label);
         let keys = NetworkKeys::load_or_create(&self.state_dir, &label).map_err(|error| internal(&error))?;
         let redeemer =
@@ -93,12 +95,13 @@ impl Membership {
                     .with_hint("ask the issuer for a new invite: holloway invite")
             });
         let joined = match redeemer {
-            Ok(redeemer) => self.redeem(&redeemer, &keys, &label, network, patience).await,
+            Ok(redeemer) => self.redeem(&redeemer, &keys, &label, network, patience, listen_patience).await,
             Err(error) => Err(error),
         };
         let (joined, control, ports) = match joined {
             Ok(joined) => joined,
             Err(error) => {
+                *last_end = Some(Instant::now());
                 // A refusal is final; without an answer the same keys may have been granted a membership.
                 if !had_keys && error.code != ErrorCode::IssuerUnreachable {
                     self.forget_keys(&label);
@@ -144,12 +147,12 @@ impl Membership {
         label: &Label,
         network: NetworkId,
         patience: Patience,
+        listen_patience: Duration,
     ) -> Result<(holloway_mesh::Joined, super::opening::RunningControl, Ports), ApiError> {
         let position = self.store.next_position().await.map_err(|error| store_error(&error))?;
         let listen = with_ports(self.settings.network(label, position).listen, Ports::default());
-        wait_for_ports(&listen, self.extent).await;
-        let mut running =
-            start_control(&keys.identity, network, &listen, self.extent).map_err(|error| internal(&error))?;
+        let mut running = start_control(&keys.identity, network, &listen, self.extent, listen_patience)
+            .map_err(|error| internal(&error))?;
         match redeem(redeemer, &mut running, patience, self.clock).await {
             Ok(joined) => {
                 let ports = Ports { data: 0, control_tcp: listen.control_tcp, control_quic: listen.control_quic };
@@ -164,13 +167,15 @@ impl Membership {
 
     /// Leaves a network and forgets it.
     pub(crate) async fn leave(&self, label: &str) -> Result<Left, ApiError> {
-        let _one_at_a_time = self.busy.lock().await;
+        let mut last_end = self.busy.lock().await;
         let unknown = || {
             ApiError::new(ErrorCode::NotFound, format!("this machine is in no network called {label:?}"))
                 .with_hint("holloway status")
         };
         let label: Label = label.parse().map_err(|_| unknown())?;
-        match self.ask(|reply| Call::Close(label.clone(), reply)).await? {
+        let closed = self.ask(|reply| Call::Close(label.clone(), reply)).await?;
+        *last_end = Some(Instant::now());
+        match closed {
             Ok(key) => self.store.remove_network(key).await.map_err(|error| store_error(&error))?,
             // A join that never came to an end has left its keys.
             Err(_) if keys::exist(&self.state_dir, &label) => {}
@@ -216,6 +221,7 @@ impl Membership {
             contacts: Vec::new(),
             control,
             extent: self.extent,
+            listen_patience: Duration::ZERO,
         }
     }
 
@@ -273,6 +279,11 @@ impl Membership {
             tracing::warn!(%error, "keys of a network that was not joined remain");
         }
     }
+}
+
+/// How long ports may be held by a control plane that ended here.
+fn listen_patience(last_end: Option<Instant>) -> Duration {
+    last_end.map_or(Duration::ZERO, |ended| DRAIN_MAX.saturating_sub(ended.elapsed()))
 }
 
 fn hints(stored: &StoredNetwork) -> Vec<(NodeId, Vec<Bootstrap>)> {

@@ -165,7 +165,7 @@ async fn start(
         journal: journal.clone(),
         clock,
         extent,
-        busy: Mutex::new(()),
+        busy: Mutex::new(None),
     };
     let is_ready = Arc::new(AtomicBool::new(false));
     let api = Api {

@@ -9,7 +9,6 @@ use holloway_control as control;
 use holloway_mesh::{CipherChoice, ControlEvent, Identity, Node, Stored};
 use holloway_wire::{Bootstrap, Contact, ControlAddr, IdentityKey, Label, NetworkId, NodeId, OverlayAddr};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep};
 
 use super::engine::{Engine, Input};
 use super::network::{InterfaceMtu, Network, Parts};
@@ -45,6 +44,8 @@ pub(crate) struct Joining {
     pub(crate) control: Option<RunningControl>,
     /// How much of it shall run.
     pub(crate) extent: Extent,
+    /// How long its control ports may be held by a network that was left just now.
+    pub(crate) listen_patience: Duration,
 }
 
 /// How much of a network runs.
@@ -98,7 +99,10 @@ pub(crate) async fn open(engine: &Engine, joining: Joining) -> anyhow::Result<Ne
     let (tun, first_udp) = (tuns.first().cloned(), udp[0].clone());
     let running = match joining.control {
         Some(running) => running,
-        None => start_control(&joining.identity.key, joining.identity.network, &listen, joining.extent)?,
+        None => {
+            let Identity { key, network, .. } = &joining.identity;
+            start_control(key, *network, &listen, joining.extent, joining.listen_patience)?
+        }
     };
     let loaded = engine.store.load(joining.key).await?;
     if loaded.skipped > 0 {
@@ -150,10 +154,12 @@ pub(crate) fn start_control(
     network: NetworkId,
     listen: &ListenSettings,
     extent: Extent,
+    patience: Duration,
 ) -> anyhow::Result<RunningControl> {
     let mut settings = control::Settings::new(key, network);
     if extent == Extent::Whole {
         settings.mdns = true;
+        settings.listen_patience = patience;
         settings.listen =
             control::Listen { tcp: any_address(listen.control_tcp), quic: any_address(listen.control_quic) };
     }
@@ -163,20 +169,8 @@ pub(crate) fn start_control(
     Ok(RunningControl { handle, events, seen: Vec::new() })
 }
 
-/// How long a control plane that has ended may hold its UDP port, and how often that is looked at: QUIC drains its
-/// connections for three probe timeouts (RFC 9000 §10.2): three seconds before a round trip was measured.
-const DRAIN_MAX: Duration = Duration::from_secs(10);
-const DRAIN_LOOK: Duration = Duration::from_millis(20);
-
-/// Waits until a control plane that ended just now has given back its ports. Where somebody else has them, listening
-/// tells so afterwards.
-pub(crate) async fn wait_for_ports(listen: &ListenSettings, extent: Extent) {
-    let deadline = Instant::now() + DRAIN_MAX;
-    let is_held = || any_address(listen.control_quic).into_iter().any(|address| UdpSocket::bind(address).is_err());
-    while extent == Extent::Whole && is_held() && Instant::now() < deadline {
-        sleep(DRAIN_LOOK).await;
-    }
-}
+/// How long a control plane that has ended may hold its QUIC port.
+pub(crate) const DRAIN_MAX: Duration = Duration::from_secs(15);
 
 /// Every address of the families that this machine has.
 fn any_address(port: u16) -> Vec<SocketAddr> {
