@@ -19,6 +19,8 @@ pub enum Error {
         transport: Transport,
         /// What the system said.
         reason: String,
+        /// Whether another program has it.
+        held: bool,
     },
     /// The TCP or QUIC transport could not be set up.
     #[error("cannot set up a transport: {0}")]

@@ -30,8 +30,8 @@ impl Listening {
                 Ok(()) => {}
                 Err(_) if !settings.listen_patience.is_zero() => listening.waiting.push(place),
                 Err(error) => {
-                    let reason = reason(&error);
-                    return Err(Error::Listen { address: place.address, transport: place.transport, reason });
+                    let (reason, held) = (reason(&error), is_held(&error));
+                    return Err(Error::Listen { address: place.address, transport: place.transport, reason, held });
                 }
             }
         }
@@ -58,6 +58,11 @@ impl Listening {
 fn listen(swarm: &mut Swarm<Shell>, place: DialAddr) -> Result<(), TransportError<io::Error>> {
     let address: Multiaddr = place.to_multiaddr();
     swarm.listen_on(address).map(|_| ())
+}
+
+fn is_held(error: &TransportError<io::Error>) -> bool {
+    let mut causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    causes.any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::AddrInUse))
 }
 
 /// libp2p tells the system's reason only as the source.

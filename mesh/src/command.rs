@@ -143,6 +143,12 @@ pub enum CommandError {
     /// A record, or all of them together, longer than a publication carries.
     #[error("a record, or all records of this host together, are too long")]
     RecordsTooLong,
+    /// A CNAME stands alone at its name (RFC 1034 §3.6.2), and this machine's own name has its address.
+    #[error("a CNAME and other data cannot be at one name: {0:?}")]
+    AliasBesideOthers(String),
+    /// The member is blocked here.
+    #[error("{0} is blocked on this machine")]
+    Blocked(Label),
     /// The record is not published.
     #[error("this record is not published here")]
     UnknownRecord,

@@ -377,12 +377,14 @@ pub enum Event {
         /// Its name.
         label: Label,
     },
-    /// A member is no longer one.
+    /// A member is no longer one, or no longer talked to.
     MemberLeft {
         /// The node.
         node: NodeId,
         /// Its name, where its certificate is known.
         label: Option<Label>,
+        /// Whether it is a member still, and blocked here.
+        blocked: bool,
     },
     /// Something that an operator should know.
     Security {

@@ -272,7 +272,11 @@ fn names_that_are_taken_or_promised_are_refused() {
         lifetime: seconds(9),
         bootstrap: vec![],
     };
-    assert!(matches!(net.command(0, command), Ok(_) | Err(CommandError::NameTaken(_))));
+    assert_eq!(
+        net.command(0, command).map(drop),
+        Err(CommandError::NameTaken(label("alice"))),
+        "nobody could redeem it"
+    );
 }
 
 #[test]

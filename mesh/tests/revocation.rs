@@ -304,6 +304,10 @@ fn a_block_is_local_and_can_be_lifted() {
     assert_eq!(talk(&mut net, 0, 1), 2);
     assert!(net.command(0, Command::Block { member: "bob".into() }).is_ok());
     assert_eq!(net.sides[0].node.snapshot(net.now_at(0)).blocked, [net.sides[1].id]);
+    let left = net.sides[0].events.iter().any(|event| matches!(event, Event::MemberLeft { blocked: true, .. }));
+    assert!(left, "an operator can tell it from a departure");
+    let ping = Command::Ping { member: "bob".into(), timeout: seconds(1) };
+    assert_eq!(net.command(0, ping).map(drop), Err(CommandError::Blocked(label("bob"))));
     net.send(1, 0, b"hello?");
     net.pass(seconds(200));
     net.send(1, 0, b"hello?");

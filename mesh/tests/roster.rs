@@ -321,6 +321,25 @@ fn names_are_published_within_their_limits() {
 }
 
 #[test]
+fn an_alias_stands_alone_at_its_name() {
+    let mut net = Net::pair(318);
+    let record = |name: &str, kind: &str, value: &str| NameRecord {
+        name: name.into(),
+        record_type: kind.into(),
+        value: value.into(),
+    };
+    let mut add = |record| net.command(0, Command::AddName(record)).map(drop);
+    let refused = |name: &str| Err(CommandError::AliasBesideOthers(name.into()));
+    assert_eq!(add(record("wiki", "CNAME", "nas.example.org")), Ok(()));
+    assert_eq!(add(record("wiki", "CNAME", "nas.example.org")), Ok(()), "the same again is no other");
+    assert_eq!(add(record("wiki", "CNAME", "other.example.org")), refused("wiki"));
+    assert_eq!(add(record("wiki", "TXT", "text")), refused("wiki"));
+    assert_eq!(add(record("", "CNAME", "nas.example.org")), refused(""), "the host's own address is there");
+    assert_eq!(add(record("note", "TXT", "text")), Ok(()));
+    assert_eq!(add(record("note", "CNAME", "nas.example.org")), refused("note"));
+}
+
+#[test]
 fn an_old_static_key_no_longer_shakes_hands() {
     let mut net = Net::pair(315);
     let old = Subject::new(81);

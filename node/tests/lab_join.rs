@@ -101,9 +101,9 @@ fn every_useless_invite_is_refused_for_its_own_reason_and_changes_nothing() {
     guest.configure("");
     let mut used = Machine::new(&lab, &lab.public_host("bob").unwrap());
 
-    let spent = alice.invite(&["--name", "bob"]);
+    let spent = alice.invite(&[]);
     used.start();
-    used.ask(&["join", &spent]);
+    used.ask(&["join", &spent, "--name", "bob"]);
 
     let withdrawn = alice.ask(&["invite"]);
     alice.ask(&["invite", "revoke", withdrawn["id"].as_str().unwrap()]);
@@ -139,6 +139,10 @@ fn every_useless_invite_is_refused_for_its_own_reason_and_changes_nothing() {
         assert_eq!(names_of(&guest), before);
     }
     assert_eq!(alice.peer_names(), ["bob"]);
+
+    // An invite for one name is not redeemed under another.
+    let named = alice.invite(&["--name", "carol"]);
+    assert_eq!(guest.refusal(&["join", &named, "--name", "guest"]).code, "name_invalid");
 
     // The name can be chosen anew: the refusal has not spent the invite.
     guest.ask(&["join", &taken, "--name", "guest"]);
@@ -249,6 +253,11 @@ fn a_block_holds_for_one_machine_and_a_revocation_for_all_and_for_ever() {
     alice.wait("bob to be gone", || (!alice.reaches(bob_address)).then_some(()));
     println!("revoked: traffic stopped after {:?}", start.elapsed());
     assert!(!bob.reaches(alice_address));
+    bob.wait("bob to know", || {
+        let events = bob.ask(&["events"]);
+        events["events"].as_array().unwrap().iter().any(|event| event["kind"] == "expelled").then_some(())
+    });
+    assert_eq!(bob.refusal(&["invite"]).code, "permission_denied", "he admits nobody any more");
     alice.wait("bob to be forgotten", || alice.peer("bob").is_none().then_some(()));
 
     // She learns of it when she is back, and lets nothing of his through.

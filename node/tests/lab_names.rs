@@ -73,6 +73,12 @@ fn every_member_is_found_by_name_and_what_it_publishes_too() {
     let alias = carol.wait("www", || Some(short(&carol, "www.bob.home.alt", "AAAA")).filter(|text| !text.is_empty()));
     println!("www.bob.home.alt: {alias:?}");
     assert!(alias.contains(&address), "{alias}");
+    // The whole name means the same as what is below the own one; what is not below it is refused, and so is
+    // anything beside an alias.
+    let added = bob.ask(&["dns", "add", "note.bob.home.alt", "TXT", "hello"]);
+    assert_eq!(added["record"]["fqdn"], "note.bob.home.alt", "{added:#}");
+    assert_eq!(bob.refusal(&["dns", "add", "wiki.alice.home.alt", "TXT", "hello"]).code, "usage");
+    assert_eq!(bob.refusal(&["dns", "add", "www", "TXT", "hello"]).code, "usage");
     let listed = bob.ask(&["dns", "list"]);
     assert_eq!(listed["records"].as_array().unwrap().len(), 3, "{listed:#}");
     let queried = carol.ask(&["dns", "query", "wiki.bob.home.alt"]);

@@ -35,7 +35,7 @@ pub enum InviteError {
     #[error("an invite starts with {INVITE_PREFIX}")]
     Prefix,
     /// It is of a version that this program does not know.
-    #[error("this invite is of another version; update holloway")]
+    #[error("this invite is of a version that this program does not know")]
     Version,
     /// A character that no invite has.
     #[error("an invite has only letters and digits; part of it is missing or changed")]

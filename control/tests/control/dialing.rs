@@ -1,7 +1,7 @@
 use std::net::UdpSocket;
 use std::time::Duration;
 
-use holloway_control::{Channel, Command, DialAddr, Event, Transport, spawn};
+use holloway_control::{Channel, Command, DialAddr, Error, Event, Transport, spawn};
 
 use crate::world::{Node, connect, exchange, join, settings};
 
@@ -107,7 +107,8 @@ async fn a_port_that_is_held_is_listened_on_when_it_is_free_or_told_of_when_it_s
         settings.listen_patience = listen_patience;
         settings
     };
-    assert!(spawn(&with_patience(Duration::ZERO)).is_err());
+    let refusal = spawn(&with_patience(Duration::ZERO)).err();
+    assert!(matches!(refusal, Some(Error::Listen { held: true, .. })), "{refusal:?}");
 
     let (_handle, mut events) = spawn(&with_patience(Duration::from_millis(1))).unwrap();
     let Some(Event::ListenFailed { addresses, reason }) = events.recv().await else { panic!("no failure") };

@@ -230,7 +230,7 @@ impl Issuer {
             Writing::Spent { owner, label: promised } => owner != asker && promised == label,
             Writing::Withdrawn => false,
         });
-        !is_promised && roster.is_label_free(label, asker)
+        !is_promised && roster.is_label_free(label, Some(asker))
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of one decision, each from another owner")]

@@ -63,7 +63,7 @@ impl Node {
             return Err(CommandError::NotAllowed("give a right that it does not have itself"));
         }
         if let Some(label) = &wanted.label
-            && !self.roster.is_label_free(label, &self.identity.node_id())
+            && !self.roster.is_label_free(label, None)
         {
             return Err(CommandError::NameTaken(label.clone()));
         }
@@ -174,9 +174,12 @@ impl Node {
         timeout: Duration,
         now: Now,
     ) -> Result<Option<Reply>, CommandError> {
-        let (node, _) = self.named(member)?;
+        let (node, label) = self.named(member)?;
         if node == self.identity.node_id() {
             return Err(CommandError::Oneself);
+        }
+        if self.roster.is_blocked(&node) {
+            return Err(CommandError::Blocked(label));
         }
         let ping = Ping { command: id, node, sent: now.monotonic, timeout };
         let ping = self.pings.begin(ping).map_err(|_| CommandError::Timeout(Duration::ZERO))?;
@@ -259,12 +262,19 @@ fn check_invite(wanted: &CreateInvite) -> Result<(), CommandError> {
 }
 
 fn add_record(records: &mut Vec<NameRecord>, record: NameRecord) -> Result<(), CommandError> {
+    if records.contains(&record) {
+        return Ok(());
+    }
     if records.len() >= NAME_RECORDS_MAX {
         return Err(CommandError::TooManyRecords(NAME_RECORDS_MAX));
     }
-    if !records.contains(&record) {
-        records.push(record);
+    // The name itself has the host's address.
+    let is_alias = |record: &NameRecord| record.record_type == "CNAME";
+    let beside = |other: &NameRecord| other.name == record.name && (is_alias(other) || is_alias(&record));
+    if records.iter().any(beside) || (record.name.is_empty() && is_alias(&record)) {
+        return Err(CommandError::AliasBesideOthers(record.name));
     }
+    records.push(record);
     Ok(())
 }
 

@@ -424,7 +424,8 @@ impl Node {
         }
         self.neighbours.expel(node);
         let label = self.roster.certificate(&node).map(|certificate| certificate.membership().label.clone());
-        self.event(Event::MemberLeft { node, label });
+        let blocked = self.roster.member(&node).is_some();
+        self.event(Event::MemberLeft { node, label, blocked });
     }
 
     fn member_moved(&mut self, node: NodeId, now: Now) {

@@ -447,10 +447,10 @@ impl Roster {
         })
     }
 
-    /// Whether a label is free for a node.
-    pub(crate) fn is_label_free(&self, label: &Label, node: &NodeId) -> bool {
+    /// Whether a label is free, for a node that may have it already or for one that nobody knows yet.
+    pub(crate) fn is_label_free(&self, label: &Label, node: Option<&NodeId>) -> bool {
         self.members.values().all(|member| {
-            member.node == *node
+            Some(&member.node) == node
                 || (member.label != *label
                     && self.certificates.get(&member.node).is_none_or(|own| own.membership().label != *label))
         })

@@ -4,11 +4,12 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use clap::CommandFactory;
 use holloway_config::{Environment, Settings, StateDir, api_candidates, load};
 use holloway_dashboard::api::{ApiError, ErrorCode};
 use holloway_dashboard::client::Client;
 
-use super::args::Global;
+use super::args::{Global, Typed};
 use super::failure::Failure;
 use super::output::{Form, Output};
 use crate::daemon::DaemonOptions;
@@ -56,7 +57,7 @@ impl Context {
                 Err(_) => {}
             }
         }
-        denied.map_or(Ok(None), |socket| Err(not_permitted(&socket)))
+        denied.map_or(Ok(None), |socket| Err(not_permitted(&socket, self.names_state_dir())))
     }
 
     /// Where state lives.
@@ -84,6 +85,23 @@ impl Context {
         }
     }
 
+    /// A text with the commands in it as they are to be typed here.
+    pub(crate) fn as_typed_here(&self, text: &str) -> String {
+        if self.state_dir.is_none() {
+            return text.to_owned();
+        }
+        let typed = Typed::command();
+        let is_command = |rest: &str| {
+            let word = rest.split(|c: char| !c.is_ascii_lowercase()).next().unwrap_or_default();
+            typed.get_subcommands().any(|command| command.get_name() == word)
+        };
+        let mut parts = text.split("holloway ");
+        let first = parts.next().unwrap_or_default().to_owned();
+        parts.fold(first, |done, rest| {
+            done + &if is_command(rest) { self.command(rest) } else { format!("holloway {rest}") }
+        })
+    }
+
     fn sockets(&self) -> Vec<PathBuf> {
         api_candidates(self.state_dir.as_deref(), &self.environment)
     }
@@ -100,9 +118,12 @@ impl Context {
 /// Where `holloway service install` puts the unit.
 const SYSTEM_UNIT: &str = "/etc/systemd/system/holloway.service";
 
-fn not_permitted(socket: &Path) -> ApiError {
+fn not_permitted(socket: &Path, is_named: bool) -> ApiError {
     let message = format!("you may not open the daemon's socket {}", socket.display());
-    let hint = "run the same command with sudo, or: sudo usermod -aG holloway $USER, then log in again";
+    let hint = match is_named {
+        true => "run the same command as the user that runs the daemon, or with sudo",
+        false => "run the same command with sudo, or: sudo usermod -aG holloway $USER, then log in again",
+    };
     ApiError::new(ErrorCode::PermissionDenied, message).with_hint(hint)
 }
 
@@ -125,6 +146,19 @@ mod tests {
         let error = context.daemon().unwrap_err();
         assert_eq!(error.code, ErrorCode::DaemonNotRunning);
         assert_eq!(error.hint.unwrap(), format!("run: holloway --state-dir {} up", dir.path().display()));
+    }
+
+    #[test]
+    fn hints_name_the_state_directory_that_was_named() {
+        let context = context(Path::new("/srv/h"));
+        let here = |text| context.as_typed_here(text);
+        assert_eq!(
+            here("holloway status, or: holloway create <network>"),
+            "holloway --state-dir /srv/h status, or: holloway --state-dir /srv/h create <network>"
+        );
+        assert_eq!(here("update holloway on this machine"), "update holloway on this machine");
+        assert_eq!(here("run: holloway --state-dir /srv/h up"), "run: holloway --state-dir /srv/h up");
+        assert_eq!(Context::new(Global::default(), Environment::default()).as_typed_here("holloway up"), "holloway up");
     }
 
     #[test]

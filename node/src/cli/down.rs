@@ -15,8 +15,13 @@ const STOP_TIME_MAX: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Stops the running daemon.
+#[expect(clippy::wildcard_enum_match_arm, reason = "one code is looked for, whatever the others are")]
 pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
-    let client = context.daemon()?;
+    // Whoever wants it stopped need not hear how to start it.
+    let client = context.daemon().map_err(|error| match error.code {
+        ErrorCode::DaemonNotRunning => ApiError::new(error.code, error.message),
+        _ => error,
+    })?;
     let down = client.down().await?;
     let deadline = Instant::now() + STOP_TIME_MAX;
     // The socket's file is the last thing that a daemon removes.

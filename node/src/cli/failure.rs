@@ -3,8 +3,10 @@
 use std::io;
 
 use holloway_config::{ConfigError, PermissionError, StateDirError};
+use holloway_control::Error as ControlError;
 use holloway_dashboard::api::{ApiError, ErrorCode, ErrorDocument};
 
+use super::context::Context;
 use super::output::Output;
 
 /// Refused or failed, where no code of the API says it better.
@@ -33,6 +35,17 @@ impl Failure {
             return Self::Closed;
         }
         Self::Refused(ApiError::new(ErrorCode::Internal, format!("cannot write to standard output: {error}")))
+    }
+
+    /// The same, with the commands in its hint as they are to be typed here.
+    pub(crate) fn for_context(self, context: &Context) -> Self {
+        match self {
+            Self::Refused(ApiError { code, message, hint }) => {
+                let hint = hint.map(|hint| context.as_typed_here(&hint));
+                Self::Refused(ApiError { code, message, hint })
+            }
+            Self::Told(_) | Self::Closed => self,
+        }
     }
 
     /// Tells what is still to be told and gives the exit code.
@@ -82,9 +95,15 @@ impl From<anyhow::Error> for Failure {
         }
         let denied = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(is_denial);
         let message = format!("{error:#}");
-        Self::Refused(match denied {
-            true => ApiError::new(ErrorCode::PermissionDenied, message).with_hint("run the same command with sudo"),
-            false => ApiError::new(ErrorCode::Internal, message),
+        let held = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(is_held)
+            || error.chain().any(|cause| matches!(cause.downcast_ref(), Some(ControlError::Listen { held: true, .. })));
+        Self::Refused(match (denied, held) {
+            (true, _) => {
+                ApiError::new(ErrorCode::PermissionDenied, message).with_hint("run the same command with sudo")
+            }
+            (false, true) => ApiError::new(ErrorCode::Internal, message)
+                .with_hint("see which program has it: ss -tulpn; or take another port under [listen] in holloway.toml"),
+            (false, false) => ApiError::new(ErrorCode::Internal, message),
         })
     }
 }
@@ -92,6 +111,11 @@ impl From<anyhow::Error> for Failure {
 /// EPERM and EACCES; both have this kind.
 fn is_denial(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::PermissionDenied
+}
+
+/// EADDRINUSE.
+fn is_held(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrInUse
 }
 
 /// The exit code of a command that was carried out, and whose answer is no.

@@ -16,7 +16,8 @@ use super::table::{Cell, Table};
 pub(crate) async fn create(context: &Context, request: &CreateInvite, drawing: Drawing) -> Result<(), Failure> {
     let (invite, by) = perform(context, async |client| client.create_invite(request).await).await?;
     context.output().answer(&invite, |invite, _| format!("{}\n", shown(invite.token.expose())))?;
-    context.output().note(&instructions(&invite));
+    let withdraw = context.command(&format!("invite revoke {}", shown(&invite.id)));
+    context.output().note(&instructions(&invite, &withdraw));
     if by == By::TemporaryDaemon {
         context.output().note(&format!("  redeemed only while the daemon runs here: {}", context.command("up")));
     }
@@ -65,7 +66,7 @@ fn state_word(state: InviteState) -> &'static str {
 }
 
 /// Everything about an invite but the token, which stands on stdout alone.
-fn instructions(invite: &InviteCreated) -> String {
+fn instructions(invite: &InviteCreated, withdraw: &str) -> String {
     let name = invite.name.as_deref().map_or_else(String::new, |name| format!(" as {}", shown(name)));
     let expires =
         invite.expires.as_deref().map_or("until it is withdrawn".to_owned(), |e| format!("until {}", shown(e)));
@@ -79,10 +80,9 @@ fn instructions(invite: &InviteCreated) -> String {
         "An invite to {}{name}, for one machine, {expires}. Whoever has it can join: hand it over in private.\n\
          {given}  it leads to this machine at: {}\n  \
          on the other machine: holloway join <invite>   (then, if no daemon runs there: holloway up)\n  \
-         to withdraw it here:  holloway invite revoke {}",
+         to withdraw it here:  {withdraw}",
         shown(&invite.network),
         places.join(", "),
-        shown(&invite.id),
     )
 }
 
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn the_instructions_say_everything_but_the_token() {
-        let text = instructions(&invite());
+        let text = instructions(&invite(), "holloway invite revoke i1");
         for part in ["to home as bob", "2026-11-27T20:00:00Z", "relay", "203.0.113.7:42042", "revoke i1", "join"] {
             assert!(text.contains(part), "{part} in {text}");
         }

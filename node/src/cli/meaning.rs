@@ -253,7 +253,14 @@ fn dns(typed: DnsCommand) -> Result<Request, Failure> {
 
 fn record(label: &str, record_type: &str, value: &str, network: NetworkArgs) -> Result<DnsAdd, Failure> {
     let record = PublishedRecord::parse(own_name(label), record_type, value).map_err(|error| {
-        let hint = "write for example: holloway dns add wiki AAAA fd42::1";
+        let example = match record_type.to_ascii_uppercase().as_str() {
+            "A" => "wiki A 192.0.2.7",
+            "CNAME" => "wiki CNAME nas.example.org",
+            "TXT" => "wiki TXT \"some text\"",
+            "SRV" => "_http._tcp SRV 0 5 8080 nas.example.org",
+            _ => "wiki AAAA 2001:db8::7",
+        };
+        let hint = format!("write for example: holloway dns add {example}");
         Failure::usage(format!("the record cannot be published: {error}"), hint)
     })?;
     Ok(DnsAdd {

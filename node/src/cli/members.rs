@@ -17,7 +17,8 @@ pub(crate) async fn block(context: &Context, request: &Block) -> Result<(), Fail
     let blocked = context.daemon()?.block(request).await?;
     context.output().answer(&blocked, |blocked, _| {
         let name = shown(&blocked.name);
-        format!("this machine no longer speaks with {name}; to take it back: holloway unblock {name}\n")
+        let back = context.command(&format!("unblock {name}"));
+        format!("this machine no longer speaks with {name}; to take it back: {back}\n")
     })
 }
 

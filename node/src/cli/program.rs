@@ -34,7 +34,7 @@ fn run(typed: Typed) -> u8 {
         Some(command) => Action::new(command).and_then(|action| carry_out(action, &context)),
         None => Err(overview::show(context.output())),
     };
-    outcome.map_or_else(|failure| failure.report(&context.output()), |()| 0)
+    outcome.map_or_else(|failure| failure.for_context(&context).report(&context.output()), |()| 0)
 }
 
 fn carry_out(action: Action, context: &Context) -> Result<(), Failure> {

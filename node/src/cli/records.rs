@@ -44,7 +44,7 @@ pub(crate) async fn query(context: &Context, request: &DnsQuery) -> Result<(), F
 
 fn list_text(list: &DnsList, style: Style) -> String {
     if list.records.is_empty() {
-        return "nothing is published; for example: holloway dns add wiki AAAA fd42::1\n".to_owned();
+        return "nothing is published; for example: holloway dns add wiki AAAA <address>\n".to_owned();
     }
     let mut table = Table::new(["NAME", "TTL", "TYPE", "VALUE"]);
     for record in &list.records {

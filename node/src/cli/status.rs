@@ -91,7 +91,7 @@ fn network_lines(network: &NetworkStatus) -> Vec<(&'static str, String)> {
         lines.push(("home relay", format!("{}{rtt}", shown(&relay.name))));
     }
     if network.revoked > 0 {
-        lines.push(("revoked", format!("{} certificates", network.revoked)));
+        lines.push(("revoked", members(network.revoked)));
     }
     if !network.drops.is_empty() {
         let drops: Vec<String> = network.drops.iter().map(|(why, count)| format!("{} {count}", shown(why))).collect();
@@ -145,6 +145,10 @@ fn joined(places: &[String], none: &str) -> String {
         [] => none.to_owned(),
         places => places.iter().map(|place| shown(place)).collect::<Vec<_>>().join(", "),
     }
+}
+
+fn members(count: u64) -> String {
+    format!("{count} member{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]
@@ -220,7 +224,7 @@ home  fd42:1337:beef::/48 on hollow0
   data path     listens at 0.0.0.0:42042; others see it at 198.51.100.10:42042
                 aes-256-gcm, 1 lane, MTU 1440
   home relay    alice, 1.20 ms
-  revoked       1 certificates
+  revoked       1 member
   dropped       replayed 2
 
   NAME   ADDRESS  CONTROL    PATH                      RTT      LAST PACKET  SESSION  RECEIVED  SENT

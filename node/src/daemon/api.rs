@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use holloway_dashboard::api as doc;
 use holloway_dashboard::api::{ApiError, ErrorCode, InNetwork, SchemaVersion};
 use holloway_dashboard::server::Daemon;
-use holloway_dns::{Answer, PublishedRecord, Server};
+use holloway_dns::{Answer, PublishedRecord, QueryError, Server};
 use holloway_mesh::{Command, Invite, InviteState, Reply};
 use holloway_wire::{
     Bootstrap, Label, Membership as MembershipBody, MembershipCertificate, NameError, NameRecord, OverlayAddr, UnixTime,
@@ -71,6 +71,22 @@ impl Api {
             }
         }
         Ok(networks)
+    }
+
+    /// A record's name as it is published, below this machine's own; whoever writes the whole name means the same.
+    async fn below_own_name(&self, name: &str, network: &Option<String>) -> Result<String, ApiError> {
+        let whole = name.trim_end_matches('.').to_ascii_lowercase();
+        if !whole.ends_with(".alt") {
+            return Ok(name.to_owned());
+        }
+        let networks = self.networks(&InNetwork { network: network.clone() }).await?;
+        let own: Vec<String> = networks.iter().map(|network| fqdn(&network.snapshot.label, &network.label)).collect();
+        let below =
+            |own: &String| whole.strip_suffix(own.as_str()).filter(|rest| rest.is_empty() || rest.ends_with('.'));
+        own.iter().find_map(below).map(|rest| rest.trim_end_matches('.').to_owned()).ok_or_else(|| {
+            ApiError::new(ErrorCode::Usage, format!("{name:?} is not below this machine's name ({})", own.join(", ")))
+                .with_hint("each machine publishes what is below its own name")
+        })
     }
 
     async fn dns(&self) -> Result<Arc<Server>, ApiError> {
@@ -140,6 +156,10 @@ impl Daemon for Api {
             lifetime: lifetime(request.expires_s)?,
             bootstrap: bootstrap(&request.bootstrap, &networks)?,
         };
+        if networks.len() == 1 && matches!(&command, Command::CreateInvite { bootstrap, .. } if bootstrap.is_empty()) {
+            return Err(ApiError::new(ErrorCode::Usage, "this machine has no address that the invite could lead to")
+                .with_hint("say where it can be reached: holloway invite --bootstrap <host or address>"));
+        }
         let Done { network, reply } = self.command(request.network, command).await?;
         let Reply::InviteCreated { invite, token } = reply else {
             return Err(unexpected());
@@ -234,7 +254,8 @@ impl Daemon for Api {
     }
 
     async fn dns_add(&self, request: doc::DnsAdd) -> Result<doc::DnsAdded, ApiError> {
-        let record = PublishedRecord::parse(&request.label, &request.record_type, &request.value)
+        let label = self.below_own_name(&request.label, &request.network).await?;
+        let record = PublishedRecord::parse(&label, &request.record_type, &request.value)
             .map_err(|error| ApiError::new(ErrorCode::Usage, error.to_string()))?;
         let record = NameRecord {
             name: record.name().to_owned(),
@@ -246,7 +267,7 @@ impl Daemon for Api {
     }
 
     async fn dns_remove(&self, request: doc::DnsRemove) -> Result<doc::DnsRemoved, ApiError> {
-        let label = request.label.to_ascii_lowercase();
+        let label = self.below_own_name(&request.label, &request.network).await?.to_ascii_lowercase();
         let wanted = |record: &&NameRecord| {
             record.name == label
                 && request.record_type.as_deref().is_none_or(|kind| kind.eq_ignore_ascii_case(&record.record_type))
@@ -272,12 +293,7 @@ impl Daemon for Api {
 
     async fn dns_query(&self, query: doc::DnsQuery) -> Result<doc::DnsReply, ApiError> {
         let record_type = query.record_type.unwrap_or_else(|| "AAAA".into()).to_ascii_uppercase();
-        let answer = self
-            .dns()
-            .await?
-            .query(&query.name, &record_type)
-            .await
-            .map_err(|error| ApiError::new(ErrorCode::Usage, error.to_string()))?;
+        let answer = self.dns().await?.query(&query.name, &record_type).await.map_err(|error| query_error(&error))?;
         let rcode = match &answer {
             Answer::Records { .. } | Answer::NoData { .. } => "NOERROR",
             Answer::NxDomain { .. } => "NXDOMAIN",
@@ -371,6 +387,16 @@ fn metrics(view: &View, uptime: Duration) -> String {
 
 fn unexpected() -> ApiError {
     ApiError::new(ErrorCode::Internal, "the answer does not fit the question").with_hint("please report this")
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "what is not the question's fault is the servers'")]
+fn query_error(error: &QueryError) -> ApiError {
+    let text = error.to_string();
+    match error {
+        QueryError::Question(_) | QueryError::Refused(_) => ApiError::new(ErrorCode::Usage, text),
+        // The servers that are asked gave no answer in time.
+        _ => ApiError::new(ErrorCode::Timeout, text).with_hint("see which servers are asked: holloway doctor"),
+    }
 }
 
 fn parse_name(name: &str) -> Result<Label, ApiError> {

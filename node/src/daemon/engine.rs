@@ -429,6 +429,12 @@ pub(crate) fn command_error(error: &CommandError) -> ApiError {
         CommandError::TooManyInvites => (ErrorCode::Usage, Some("holloway invites")),
         CommandError::NameTaken(_) => (ErrorCode::NameTaken, Some("choose another with --name")),
         CommandError::Oneself | CommandError::TooManyRecords(_) => (ErrorCode::Usage, None),
+        CommandError::AliasBesideOthers(_) => {
+            (ErrorCode::Usage, Some("take another name for it, or withdraw what is there: holloway dns list"))
+        }
+        CommandError::Blocked(_) => {
+            (ErrorCode::PermissionDenied, Some("to speak with it again: holloway unblock <name>"))
+        }
         CommandError::UnknownRecord => (ErrorCode::NotFound, Some("holloway dns list")),
         CommandError::Store(_) => (ErrorCode::Internal, Some("holloway doctor")),
         CommandError::Timeout(_) => (ErrorCode::Timeout, Some("holloway status")),

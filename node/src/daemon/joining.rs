@@ -30,10 +30,14 @@ pub(crate) enum Patience {
 }
 
 /// Reads an invite.
+#[expect(clippy::wildcard_enum_match_arm, reason = "one kind has a remedy of its own")]
 pub(crate) fn parse_invite(text: &str) -> Result<InviteToken, ApiError> {
     text.parse().map_err(|error: InviteError| {
-        ApiError::new(ErrorCode::InviteMalformed, error.to_string())
-            .with_hint("paste the whole invite, or ask its issuer for a new one: holloway invite")
+        let hint = match error {
+            InviteError::Version => "update this machine's holloway to the version of the one that made the invite",
+            _ => "paste the whole invite, or ask its issuer for a new one: holloway invite",
+        };
+        ApiError::new(ErrorCode::InviteMalformed, error.to_string()).with_hint(hint)
     })
 }
 
@@ -193,6 +197,15 @@ pub(crate) fn choose_label(
         ApiError::new(ErrorCode::NameInvalid, "this machine's host name cannot be a name here")
             .with_hint("say one with --name")
     })
+}
+
+/// Refuses a name that is not the one the invite was made for: its issuer would give that one all the same.
+pub(crate) fn refuse_other_name(name: &Label, invited: Option<&Label>) -> Result<(), ApiError> {
+    match invited.filter(|invited| *invited != name) {
+        Some(invited) => Err(ApiError::new(ErrorCode::NameInvalid, format!("the invite is for the name {invited}"))
+            .with_hint("join without --name, or ask the issuer for an invite without a name: holloway invite")),
+        None => Ok(()),
+    }
 }
 
 fn hostname() -> String {

@@ -61,9 +61,10 @@ impl Journal {
                     &[("node_id", node.to_string())],
                 );
             }
-            MeshEvent::MemberLeft { node, label } => {
+            MeshEvent::MemberLeft { node, label, blocked } => {
                 let who = label.map_or_else(|| node.short(), |label| label.to_string());
-                let text = format!("{who} is no longer talked to: no longer a member, or blocked here");
+                let text =
+                    if blocked { format!("{who} is blocked here") } else { format!("{who} is no longer a member") };
                 self.note(Severity::Info, "member_left", network, text, &[("node_id", node.to_string())]);
             }
             MeshEvent::PeerUp { node, label, endpoint } => {

@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::engine::{Call, Input, NetworkView};
-use super::joining::{Patience, choose_label, elapsed_ms, parse_invite, redeem};
+use super::joining::{Patience, choose_label, elapsed_ms, parse_invite, redeem, refuse_other_name};
 use super::journal::Journal;
 use super::keys::{self, NetworkKeys};
 use super::names::fqdn;
@@ -85,6 +85,7 @@ impl Membership {
         self.refuse_member(&network).await?;
         let label = self.free_label(&body.network_label).await?;
         let name = choose_label(request.name.as_deref(), body.host_label.as_ref(), self.settings.node.name.as_ref())?;
+        refuse_other_name(&name, body.host_label.as_ref())?;
         let patience = if request.wait { Patience::Wait } else { Patience::Once };
         let listen_patience = listen_patience(*last_end);
         let had_keys = keys::exist(&self.state_dir, &label);
