@@ -2,12 +2,13 @@
 
 use std::error::Error as _;
 use std::io;
+use std::net::{TcpListener, UdpSocket};
 
 use libp2p::core::transport::TransportError;
 use libp2p::{Multiaddr, Swarm};
 use tokio::time::Instant;
 
-use crate::address::DialAddr;
+use crate::address::{DialAddr, Transport};
 use crate::error::Error;
 use crate::event::Event;
 use crate::settings::Settings;
@@ -30,7 +31,7 @@ impl Listening {
                 Ok(()) => {}
                 Err(_) if !settings.listen_patience.is_zero() => listening.waiting.push(place),
                 Err(error) => {
-                    let (reason, held) = (reason(&error), is_held(&error));
+                    let (reason, held) = (reason(&error), is_held(place));
                     return Err(Error::Listen { address: place.address, transport: place.transport, reason, held });
                 }
             }
@@ -60,9 +61,13 @@ fn listen(swarm: &mut Swarm<Shell>, place: DialAddr) -> Result<(), TransportErro
     swarm.listen_on(address).map(|_| ())
 }
 
-fn is_held(error: &TransportError<io::Error>) -> bool {
-    let mut causes = std::iter::successors(error.source(), |cause| (*cause).source());
-    causes.any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::AddrInUse))
+/// Whether another program has it. libp2p does not let the system's error through.
+fn is_held(place: DialAddr) -> bool {
+    let bound = match place.transport {
+        Transport::Tcp => TcpListener::bind(place.address).map(drop),
+        Transport::Quic => UdpSocket::bind(place.address).map(drop),
+    };
+    bound.is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
 }
 
 /// libp2p tells the system's reason only as the source.

@@ -3,8 +3,7 @@
 use std::fmt;
 use std::io::{self, Read};
 
-use holloway_dashboard::api::{ApiError, ErrorCode, InviteText, Join, Joined};
-use holloway_wire::InviteToken;
+use holloway_dashboard::api::{InviteText, Join, Joined};
 
 use super::args::InvitePart;
 use super::context::Context;
@@ -13,6 +12,7 @@ use super::escape::shown;
 use super::failure::Failure;
 use super::reach::{By, perform};
 use super::style::Style;
+use crate::daemon::parse_invite;
 
 /// Most that is read from stdin in search of an invite; the longest one is below 16 KiB.
 const INPUT_BYTES_MAX: u64 = 64 * 1024;
@@ -82,7 +82,9 @@ pub(crate) async fn run(context: &Context, plan: JoinPlan) -> Result<(), Failure
 fn read_from(input: impl Read) -> Result<InviteText, Failure> {
     let mut text = String::new();
     let read = input.take(INPUT_BYTES_MAX).read_to_string(&mut text);
-    read.map_err(|error| Failure::usage(format!("no invite can be read from stdin: {error}"), MALFORMED_HINT))?;
+    read.map_err(|error| {
+        Failure::usage(format!("no invite can be read from stdin: {error}"), "holloway join <invite>")
+    })?;
     Ok(compact(&text))
 }
 
@@ -90,17 +92,9 @@ fn compact(text: &str) -> InviteText {
     InviteText::new(text.chars().filter(|c| !c.is_whitespace()).collect::<String>())
 }
 
-const MALFORMED_HINT: &str = "copy the whole word that `holloway invite` printed, or ask for a new one";
-
 /// Refuses what is no invite before anything is started for it.
 fn check(invite: &InviteText) -> Result<(), Failure> {
-    match invite.expose().parse::<InviteToken>() {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            let message = format!("this is not a whole invite: {error}");
-            Err(ApiError::new(ErrorCode::InviteMalformed, message).with_hint(MALFORMED_HINT).into())
-        }
-    }
+    parse_invite(invite.expose()).map(drop).map_err(Failure::from)
 }
 
 fn text(joined: &Joined, style: Style) -> String {

@@ -33,11 +33,16 @@ pub(crate) enum Patience {
 #[expect(clippy::wildcard_enum_match_arm, reason = "one kind has a remedy of its own")]
 pub(crate) fn parse_invite(text: &str) -> Result<InviteToken, ApiError> {
     text.parse().map_err(|error: InviteError| {
-        let hint = match error {
-            InviteError::Version => "update this machine's holloway to the version of the one that made the invite",
-            _ => "paste the whole invite, or ask its issuer for a new one: holloway invite",
+        let (text, hint) = match error {
+            InviteError::Version => {
+                (error.to_string(), "update this machine's holloway to the version of the one that made the invite")
+            }
+            _ => (
+                format!("this is not a whole invite: {error}"),
+                "copy the whole word that was printed, or ask its issuer for a new one",
+            ),
         };
-        ApiError::new(ErrorCode::InviteMalformed, error.to_string()).with_hint(hint)
+        ApiError::new(ErrorCode::InviteMalformed, text).with_hint(hint)
     })
 }
 
@@ -162,7 +167,7 @@ fn refusal(error: &JoinError) -> ApiError {
     let hint = match code {
         ErrorCode::NameTaken => "join with another name: holloway join --name <name> <invite>",
         ErrorCode::ClockSkew => "set this machine's clock, or the issuer's",
-        _ => "ask the issuer for a new invite: holloway invite",
+        _ => "ask the issuer for a new invite",
     };
     ApiError::new(code, error.to_string()).with_hint(hint)
 }
@@ -203,7 +208,7 @@ pub(crate) fn choose_label(
 pub(crate) fn refuse_other_name(name: &Label, invited: Option<&Label>) -> Result<(), ApiError> {
     match invited.filter(|invited| *invited != name) {
         Some(invited) => Err(ApiError::new(ErrorCode::NameInvalid, format!("the invite is for the name {invited}"))
-            .with_hint("join without --name, or ask the issuer for an invite without a name: holloway invite")),
+            .with_hint("join without --name, or ask the issuer for an invite without a name")),
         None => Ok(()),
     }
 }

@@ -92,8 +92,7 @@ impl Membership {
         let keys = NetworkKeys::load_or_create(&self.state_dir, &label).map_err(|error| internal(&error))?;
         let redeemer =
             Redeemer::new(token, name, &keys.identity, &keys.static_key, self.clock.now()).map_err(|error| {
-                ApiError::new(ErrorCode::InviteExpired, error.to_string())
-                    .with_hint("ask the issuer for a new invite: holloway invite")
+                ApiError::new(ErrorCode::InviteExpired, error.to_string()).with_hint("ask the issuer for a new invite")
             });
         let joined = match redeemer {
             Ok(redeemer) => self.redeem(&redeemer, &keys, &label, network, patience, listen_patience).await,

@@ -17,6 +17,8 @@ mod resolving;
 mod runtime_dir;
 mod status;
 
+pub(crate) use joining::parse_invite;
+
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
