@@ -106,7 +106,7 @@ fn text(joined: &Joined, style: Style) -> String {
 
 #[cfg(test)]
 mod tests {
-    use holloway_dashboard::api::SchemaVersion;
+    use holloway_dashboard::api::{ErrorCode, SchemaVersion};
 
     use super::*;
 
