@@ -110,6 +110,26 @@ fn a_revocation_that_comes_before_the_certificate_still_wins() {
 }
 
 #[test]
+fn revocations_that_wait_are_bounded_and_those_of_strangers_never_count() {
+    let mut net = Net::found(421);
+    let (issuer, member) = (Subject::new(1), Subject::new(2));
+    let own = net.certify(&net.root, &issuer, net.membership(&net.root, &issuer, "issuing", Rights::ISSUE));
+    let certificate = net.certify(&issuer.key, &member, net.membership(&issuer.key, &member, "gone", Rights::NONE));
+    let by_issuer = net.revocation(&issuer.key, &member.id(), vec![]);
+    net.tell(0, &by_issuer);
+    // A stranger's, of which there are more than anything waits for.
+    let stranger = Subject::new(3);
+    for number in 0..2000 {
+        let revocation = net.revocation(&stranger.key, &Subject::new(1000 + number).id(), vec![]);
+        assert_eq!(net.tell(0, &revocation), Verdict::Ignore);
+    }
+    net.tell(0, &Publication::Certificate(own));
+    net.tell(0, &Publication::Certificate(certificate));
+    assert!(!net.is_member(0, &member.id()), "the first that came still waits");
+    assert_eq!(net.sides[0].node.snapshot(net.now_at(0)).revocations, 1, "and no stranger's counts");
+}
+
+#[test]
 fn a_revoked_issuer_takes_with_it_what_it_issued_except_what_is_kept() {
     for order in 0..2 {
         let mut net = Net::found(405);

@@ -160,3 +160,7 @@ fn cookie_key(node: &StaticPublicKey) -> [u8; 32] {
 fn one_time_key(cookie_key: &[u8; 32], nonce: &[u8; COOKIE_NONCE_LEN]) -> AeadKey {
     AeadKey::new(Suite::ChaCha20Poly1305, &labelled_key(cookie_key, &[nonce]))
 }
+
+#[cfg(test)]
+#[path = "../../tests/unit/cookie.rs"]
+mod tests;
