@@ -218,8 +218,10 @@ impl Neighbours {
             self.outputs.push_back(NeighbourOutput::Lost);
         }
         if !neighbour.counts() {
-            // It may be one to dial: hints and members are looked at again.
-            self.dial_by(now + FIRST_BACKOFF + jitter(rng));
+            // One that we wanted to dial had come to us and gone again.
+            if self.dials.contains_key(node) || self.hints.contains_key(node) {
+                self.dial_by(now + FIRST_BACKOFF + jitter(rng));
+            }
             return;
         }
         let before = self.dials.get(node);
