@@ -103,6 +103,8 @@ struct Neighbour {
     compare_at: Instant,
     compared: Option<Instant>,
     missing: VecDeque<PublicationId>,
+    /// Whether anything came of the comparison under way.
+    has_learned: bool,
     calls: (Instant, u32),
 }
 
@@ -200,6 +202,7 @@ impl Neighbours {
             compare_at: context.now.monotonic,
             compared: None,
             missing: VecDeque::new(),
+            has_learned: false,
             calls: (context.now.monotonic, 0),
         });
         // When two dials cross, both sides may see the other's connection first: whoever has dialled greets.
@@ -270,9 +273,9 @@ impl Neighbours {
             return Err("not a member".into());
         }
         context.roster.check_chain(&hello.chain, context.now).map_err(|error| {
-            // Only who was a member hears which revocations there are: its chain held but for them.
-            let is_told = error == ChainError::Revoked;
-            let revocations = if is_told { context.roster.revocations_above(&hello.chain) } else { Vec::new() };
+            // Only who was a member hears of revocations, and only of those that ended it.
+            let was_member = error == ChainError::Revoked;
+            let revocations = if was_member { context.roster.revocations_of(&hello.chain) } else { Vec::new() };
             Unwelcome { reason: error.to_string(), revocations }
         })?;
         let skew = hello.time.distance(context.now.unix);
@@ -396,12 +399,23 @@ impl Neighbours {
                 }
             }
             Ok(HelloReply::Refused { reason, revocations }) => {
-                context.roster.offer_all(revocations.into_iter().map(Publication::Revocation).collect(), context.now);
+                self.take_refusal(revocations, context);
                 self.outputs.push_back(NeighbourOutput::RefusedBy { node, reason });
                 self.control(ControlCommand::Expel { node });
             }
             Err(_) => self.control(ControlCommand::Expel { node }),
         }
+    }
+
+    /// Believes a refusal that proves that we are out: no other revocation is taken from whoever we happened to dial,
+    /// and none that would have to wait.
+    fn take_refusal(&mut self, revocations: Vec<Signed<Revocation>>, context: &mut Context<'_>) {
+        let is_ours = |node: &NodeId| context.own.chain.iter().any(|own| own.subject() == node);
+        let proofs = revocations.into_iter().filter(|revocation| {
+            is_ours(&revocation.value().subject) && context.roster.knows(&revocation.value().revoker)
+        });
+        let proofs = proofs.map(Publication::Revocation).collect();
+        context.roster.offer_all(proofs, context.now);
     }
 
     fn handle_ids(&mut self, node: &NodeId, body: Option<&[u8]>, context: &Context<'_>) {
@@ -413,10 +427,10 @@ impl Neighbours {
         };
         let lacking = ids.into_iter().filter(|id| !context.roster.index().contains(id));
         neighbour.missing = lacking.take(SYNC_IDS_MAX).collect();
-        if neighbour.missing.is_empty() {
+        neighbour.has_learned = false;
+        if !self.fetch(node, context) {
             self.note_caught_up();
         }
-        self.fetch(node, context);
     }
 
     fn note_caught_up(&mut self) {
@@ -425,18 +439,20 @@ impl Neighbours {
         }
     }
 
-    fn fetch(&mut self, node: &NodeId, context: &Context<'_>) {
+    /// Asks for the next of what is lacking. Returns whether there was any.
+    fn fetch(&mut self, node: &NodeId, context: &Context<'_>) -> bool {
         let Some(neighbour) = self.connected.get_mut(node) else {
-            return;
+            return false;
         };
         let count = neighbour.missing.len().min(FETCH_MAX);
         let ids: Vec<PublicationId> = neighbour.missing.drain(..count).collect();
         if ids.is_empty() {
             neighbour.compare_at = context.now.monotonic + COMPARE_EVERY;
-            return;
+            return false;
         }
         neighbour.compare_at = context.now.monotonic + COMPARE_TIMEOUT;
         self.request(*node, Channel::Sync, Purpose::Fetch, SyncRequest::Fetch { ids }.encode());
+        true
     }
 
     fn handle_items(&mut self, node: &NodeId, body: Option<&[u8]>, context: &mut Context<'_>) {
@@ -452,19 +468,21 @@ impl Neighbours {
             }
         }
         let has_learned = !news.is_empty();
-        self.fetch(node, context);
-        let is_done = self.connected.get(node).is_some_and(|neighbour| neighbour.missing.is_empty());
-        if is_done && !has_learned {
-            // What was lacking is refused here, or older than what we hold.
-            self.note_caught_up();
+        if let Some(neighbour) = self.connected.get_mut(node) {
+            neighbour.has_learned |= has_learned;
         }
-        if let Some(neighbour) =
-            self.connected.get_mut(node).filter(|neighbour| has_learned && neighbour.missing.is_empty())
-            && neighbour.compare_at > context.now.monotonic + COMPARE_TIMEOUT
-        {
-            // There may be more than one answer could name. Who keeps us at it keeps telling news.
-            neighbour.compared = None;
-            neighbour.compare_soon(context.now.monotonic);
+        if self.fetch(node, context) {
+            return;
+        }
+        match self.connected.get_mut(node) {
+            Some(neighbour) if neighbour.has_learned => {
+                // There may be more than one answer could name. Who keeps us at it keeps telling news.
+                neighbour.compared = None;
+                neighbour.compare_soon(context.now.monotonic);
+            }
+            // What was lacking is refused here, or older than what we hold.
+            Some(_) => self.note_caught_up(),
+            None => {}
         }
     }
 

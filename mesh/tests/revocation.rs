@@ -207,13 +207,30 @@ fn whoever_was_away_when_its_issuer_was_revoked_hears_it_in_the_answer_to_its_he
 }
 
 #[test]
-fn a_stranger_hears_of_no_revocation() {
-    let mut net = three(413);
-    net.command(0, Command::Revoke { member: "bob".into() }).expect("it may");
-    let stranger = Subject::new(414);
-    let membership = net.membership(&stranger.key, &stranger, "mallory", Rights::NONE);
-    let mut chain = vec![net.certify(&stranger.key, &stranger, membership)];
-    chain.extend(net.sides[1].node.certificate_chain(None).expect("bob's own"));
+fn a_stranger_hears_of_no_revocation_whatever_chain_it_makes_up() {
+    let mut net = Net::found(413);
+    let (revoked, below, stranger) = (Subject::new(1), Subject::new(2), Subject::new(3));
+    let first = net.certify(&net.root, &revoked, net.membership(&net.root, &revoked, "revoked", Rights::ISSUE));
+    let second = net.certify(&revoked.key, &below, net.membership(&revoked.key, &below, "below", Rights::ISSUE));
+    let revocation = net.revocation(&net.root, &revoked.id(), vec![]);
+    for publication in [Publication::Certificate(first.clone()), Publication::Certificate(second), revocation] {
+        assert_eq!(net.tell(0, &publication), Verdict::Accept);
+    }
+    let by_itself = net.membership(&stranger.key, &stranger, "mallory", Rights::NONE);
+    let by_itself = net.certify(&stranger.key, &stranger, by_itself);
+    assert_eq!(revocations_told(&mut net, &stranger, vec![by_itself, first]), 0);
+    // It names an issuer below the one that was revoked, which has not signed.
+    let good = net.certify(&below.key, &stranger, net.membership(&below.key, &stranger, "mallory", Rights::NONE));
+    let mut forged = good.encode();
+    let last = forged.len() - 1;
+    forged[last] ^= 1;
+    let forged = MembershipCertificate::decode(&forged).expect("the form is right");
+    assert_eq!(revocations_told(&mut net, &stranger, vec![forged]), 0);
+    assert_eq!(revocations_told(&mut net, &stranger, vec![good]), 1, "whoever was one hears why it is none any more");
+}
+
+/// How many revocations the first side tells to whoever shows a chain.
+fn revocations_told(net: &mut Net, stranger: &Subject, chain: Vec<MembershipCertificate>) -> usize {
     let at = net.now_at(0).unix;
     let hello = Hello { version: PROTOCOL_VERSION, software: "x".into(), time: at, chain, announcement: None };
     let (token, channel) = (ResponseToken(77), Channel::Hello);
@@ -221,7 +238,10 @@ fn a_stranger_hears_of_no_revocation() {
     net.act(0, |node, now| node.handle_control(event, now));
     net.run_control();
     let reply = HelloReply::decode(&net.sides[0].responses[&token]).expect("an answer");
-    assert!(matches!(reply, HelloReply::Refused { revocations, .. } if revocations.is_empty()));
+    match reply {
+        HelloReply::Refused { revocations, .. } => revocations.len(),
+        HelloReply::Welcome(_) => panic!("it is no member"),
+    }
 }
 
 #[test]

@@ -98,6 +98,20 @@ async fn a_dial_to_a_connected_node_changes_nothing() {
 }
 
 #[tokio::test]
+async fn both_sides_of_two_dials_that_cross_hear_that_they_have_dialed() {
+    for round in 0..20 {
+        let (mut one, mut other) = (Node::start(1, Transport::Quic).await, Node::start(2, Transport::Quic).await);
+        // Neither task has run when both are told.
+        one.tell(Command::Dial { node: Some(other.id), addresses: vec![other.address] });
+        other.tell(Command::Dial { node: Some(one.id), addresses: vec![one.address] });
+        for node in [&mut one, &mut other] {
+            let has_dialed = |event: &Event| matches!(event, Event::Connected { outbound: true, .. }).then_some(());
+            node.wait(&format!("its own connection in round {round}"), has_dialed).await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_port_that_is_held_is_listened_on_when_it_is_free_or_told_of_when_it_stays_held() {
     let held = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = held.local_addr().unwrap();

@@ -44,7 +44,7 @@ impl Node {
     /// A member goes: over the session that ends now it hears why, so that it does not go on admitting others. Where
     /// there is no session, it hears at its next hello.
     pub(super) fn tell_parting(&mut self, node: &NodeId, now: Now) {
-        for revocation in self.roster.revocations_above(&self.roster.chain(node)) {
+        for revocation in self.roster.revocations_above(node) {
             self.tell(node, Destination::Current, &SessionControl::Revocation(revocation));
         }
         // They need the path, which goes with the member.

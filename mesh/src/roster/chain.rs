@@ -81,6 +81,16 @@ impl Verifier {
         parent: impl Fn(&NodeId) -> Option<&'a MembershipCertificate>,
         judgement: &Judgement<'_>,
     ) -> Result<usize, ChainError> {
+        self.verify_path(leaf, parent, judgement).map(|path| path.len() - 1)
+    }
+
+    /// The same; returns the certificates that were checked, from the leaf to the one that the root signed.
+    pub(crate) fn verify_path<'a>(
+        &mut self,
+        leaf: &'a MembershipCertificate,
+        parent: impl Fn(&NodeId) -> Option<&'a MembershipCertificate>,
+        judgement: &Judgement<'_>,
+    ) -> Result<Vec<&'a MembershipCertificate>, ChainError> {
         let path = collect(leaf, parent, judgement.network)?;
         let mut rights = Rights::ALL;
         let mut above: Option<&MembershipCertificate> = None;
@@ -91,7 +101,7 @@ impl Verifier {
             rights = certificate.membership().rights;
             above = Some(certificate);
         }
-        Ok(path.len() - 1)
+        Ok(path)
     }
 
     fn check_signatures(&mut self, certificate: &MembershipCertificate, network: &NetworkId) -> Result<(), ChainError> {

@@ -370,6 +370,22 @@ impl Roster {
 
     /// Whether a chain shown by a stranger makes its leaf a member now. Parents may be among what is shown or known.
     pub(crate) fn check_chain(&mut self, chain: &[MembershipCertificate], now: Now) -> Result<(), ChainError> {
+        self.judge_chain(chain, Some(now.unix)).map(|_| ())
+    }
+
+    /// What has been revoked of a chain that a stranger shows, if it ever made its leaf a member.
+    pub(crate) fn revocations_of(&mut self, chain: &[MembershipCertificate]) -> Vec<Signed<Revocation>> {
+        let path = self.judge_chain(chain, None).unwrap_or_default();
+        self.revocations_about(&path)
+    }
+
+    /// Judges a chain as of a time, or as if nobody had been revoked; returns the nodes that it leads through, from the
+    /// leaf on.
+    fn judge_chain(
+        &mut self,
+        chain: &[MembershipCertificate],
+        at: Option<UnixTime>,
+    ) -> Result<Vec<NodeId>, ChainError> {
         let (leaf, above) = chain.split_first().ok_or(ChainError::UnknownIssuer)?;
         let (held, network) = (&self.certificates, &self.network);
         let parents = |issuer: &NodeId| {
@@ -380,8 +396,9 @@ impl Roster {
                 (shown, known) => known.or(shown),
             }
         };
-        let judgement = Judgement { network: &self.network, standing: Some((&self.revoked, now.unix)) };
-        self.verifier.verify(leaf, parents, &judgement).map(|_| ())
+        let judgement = Judgement { network: &self.network, standing: at.map(|at| (&self.revoked, at)) };
+        let path = self.verifier.verify_path(leaf, parents, &judgement)?;
+        Ok(path.into_iter().map(|certificate| *certificate.subject()).collect())
     }
 
     /// Blocks or unblocks a key on this machine.
@@ -473,11 +490,19 @@ impl Roster {
         })
     }
 
-    /// What has been revoked of a chain: its leaf first, then those above it.
-    pub(crate) fn revocations_above(&self, chain: &[MembershipCertificate]) -> Vec<Signed<Revocation>> {
-        let issuers = chain.iter().map(|certificate| &certificate.membership().issuer);
-        let concerned = chain.first().map(MembershipCertificate::subject).into_iter().chain(issuers);
-        let against = concerned.flat_map(|node| self.index.about(PublicationKind::Revocation, node));
+    /// The revocations of a node and of those above it.
+    pub(crate) fn revocations_above(&self, node: &NodeId) -> Vec<Signed<Revocation>> {
+        let path: Vec<NodeId> = self.chain(node).iter().map(|certificate| *certificate.subject()).collect();
+        self.revocations_about(&path)
+    }
+
+    /// Whether a node is one whose revocations we can weigh at once.
+    pub(crate) fn knows(&self, revoker: &NodeId) -> bool {
+        self.certificates.contains_key(revoker) || NetworkId::of_root(revoker) == self.network
+    }
+
+    fn revocations_about(&self, nodes: &[NodeId]) -> Vec<Signed<Revocation>> {
+        let against = nodes.iter().flat_map(|node| self.index.about(PublicationKind::Revocation, node));
         let revocations = against.filter_map(|publication| match publication {
             Publication::Revocation(revocation) => Some(revocation.clone()),
             Publication::Certificate(_) | Publication::Endpoints(_) | Publication::Names(_) => None,

@@ -3,7 +3,6 @@
 use std::io;
 
 use holloway_config::{ConfigError, PermissionError, StateDirError};
-use holloway_control::Error as ControlError;
 use holloway_dashboard::api::{ApiError, ErrorCode, ErrorDocument};
 
 use super::context::Context;
@@ -95,15 +94,9 @@ impl From<anyhow::Error> for Failure {
         }
         let denied = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(is_denial);
         let message = format!("{error:#}");
-        let held = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(is_held)
-            || error.chain().any(|cause| matches!(cause.downcast_ref(), Some(ControlError::Listen { held: true, .. })));
-        Self::Refused(match (denied, held) {
-            (true, _) => {
-                ApiError::new(ErrorCode::PermissionDenied, message).with_hint("run the same command with sudo")
-            }
-            (false, true) => ApiError::new(ErrorCode::Internal, message)
-                .with_hint("see which program has it: ss -tulpn; or take another port under [listen] in holloway.toml"),
-            (false, false) => ApiError::new(ErrorCode::Internal, message),
+        Self::Refused(match denied {
+            true => ApiError::new(ErrorCode::PermissionDenied, message).with_hint("run the same command with sudo"),
+            false => ApiError::new(ErrorCode::Internal, message),
         })
     }
 }
@@ -111,11 +104,6 @@ impl From<anyhow::Error> for Failure {
 /// EPERM and EACCES; both have this kind.
 fn is_denial(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::PermissionDenied
-}
-
-/// EADDRINUSE.
-fn is_held(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::AddrInUse
 }
 
 /// The exit code of a command that was carried out, and whose answer is no.

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::journal::Journal;
 use super::names::{Names, NamesView};
 use super::network::{Dataplane, Network, Upward};
-use super::opening::{Joining, open};
+use super::opening::{Joining, internal, open};
 use super::resolving::resolves;
 use crate::clock::Clock;
 use crate::lane::LaneEvent;
@@ -346,9 +346,7 @@ impl Engine {
 
     /// Runs a network that was founded, joined or kept from before.
     pub(crate) async fn open(&mut self, joining: Joining) -> Result<NetworkView, ApiError> {
-        let opened = open(self, joining)
-            .await
-            .map_err(|error| ApiError::new(ErrorCode::Internal, format!("{error:#}")).with_hint("holloway doctor"))?;
+        let opened = open(self, joining).await.map_err(|error| internal(&error))?;
         let key = opened.key;
         self.networks.insert(key, opened);
         let (local, now) = (self.local.clone(), self.clock.now());

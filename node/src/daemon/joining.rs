@@ -57,14 +57,14 @@ pub(crate) async fn redeem(
     let (mut busy, mut interrupted) = (0, 0);
     loop {
         match attempt(redeemer, running, clock).await {
-            Ok(reply) => return redeemer.handle_reply(&reply, clock.now()).map_err(|error| refusal(&error)),
+            Ok(reply) => return redeemer.handle_reply(&reply, clock.now()).map_err(|error| refusal(&error, redeemer)),
             Err(Failure::Busy) if busy < BUSY_TRIES => busy += 1,
             Err(Failure::Interrupted) if interrupted < INTERRUPTED_TRIES => {
                 interrupted += 1;
                 continue;
             }
             Err(Failure::Busy | Failure::Interrupted | Failure::Unreachable(_)) if expired(redeemer, clock) => {
-                return Err(refusal(&JoinError::Expired));
+                return Err(refusal(&JoinError::Expired, redeemer));
             }
             Err(Failure::Unreachable(reason)) if patience == Patience::Once => {
                 return Err(unreachable(redeemer.issuer(), &reason));
@@ -158,14 +158,16 @@ fn unreachable(issuer: &NodeId, reason: &str) -> ApiError {
 
 /// A refusal in the API's words.
 #[expect(clippy::wildcard_enum_match_arm, reason = "what has no code of its own is internal")]
-fn refusal(error: &JoinError) -> ApiError {
+fn refusal(error: &JoinError, redeemer: &Redeemer) -> ApiError {
     let code = match error {
         JoinError::Expired => ErrorCode::InviteExpired,
         JoinError::Refused { refusal, .. } => refusal_code(*refusal),
         _ => ErrorCode::Internal,
     };
     let hint = match code {
-        ErrorCode::NameTaken => "join with another name: holloway join --name <name> <invite>",
+        ErrorCode::NameTaken if redeemer.token().body().host_label.is_none() => {
+            "join with another name: holloway join --name <name> <invite>"
+        }
         ErrorCode::ClockSkew => "set this machine's clock, or the issuer's",
         _ => "ask the issuer for a new invite",
     };

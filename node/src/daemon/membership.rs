@@ -14,7 +14,7 @@ use super::joining::{Patience, choose_label, elapsed_ms, parse_invite, redeem, r
 use super::journal::Journal;
 use super::keys::{self, NetworkKeys};
 use super::names::fqdn;
-use super::opening::{DRAIN_MAX, Extent, Joining, Ports, start_control, with_ports};
+use super::opening::{DRAIN_MAX, Extent, Joining, Ports, internal, start_control, with_ports};
 use crate::clock::Clock;
 use crate::store::{Network as StoredNetwork, NewNetwork, Origin, Store, StoreError};
 
@@ -77,6 +77,8 @@ impl Membership {
     /// Redeems an invite and runs the network.
     pub(crate) async fn join(&self, request: Join) -> Result<Joined, ApiError> {
         let mut last_end = self.busy.lock().await;
+        let listen_patience = listen_patience(*last_end);
+        let mut end = NotedEnd { at: &mut last_end, is_running: false };
         let start = Instant::now();
         let token = parse_invite(request.invite.expose())?;
         let body = token.body();
@@ -87,7 +89,6 @@ impl Membership {
         let name = choose_label(request.name.as_deref(), body.host_label.as_ref(), self.settings.node.name.as_ref())?;
         refuse_other_name(&name, body.host_label.as_ref())?;
         let patience = if request.wait { Patience::Wait } else { Patience::Once };
-        let listen_patience = listen_patience(*last_end);
         let had_keys = keys::exist(&self.state_dir, &label);
         let keys = NetworkKeys::load_or_create(&self.state_dir, &label).map_err(|error| internal(&error))?;
         let redeemer =
@@ -95,13 +96,15 @@ impl Membership {
                 ApiError::new(ErrorCode::InviteExpired, error.to_string()).with_hint("ask the issuer for a new invite")
             });
         let joined = match redeemer {
-            Ok(redeemer) => self.redeem(&redeemer, &keys, &label, network, patience, listen_patience).await,
+            Ok(redeemer) => {
+                let listening = (listen_patience, &mut end.is_running);
+                self.redeem(&redeemer, &keys, &label, network, patience, listening).await
+            }
             Err(error) => Err(error),
         };
         let (joined, control, ports) = match joined {
             Ok(joined) => joined,
             Err(error) => {
-                *last_end = Some(Instant::now());
                 // A refusal is final; without an answer the same keys may have been granted a membership.
                 if !had_keys && error.code != ErrorCode::IssuerUnreachable {
                     self.forget_keys(&label);
@@ -125,6 +128,7 @@ impl Membership {
         joining.ports = ports;
         joining.contacts = contacts;
         let view = self.open(joining).await?;
+        end.is_running = false;
         self.catch_up(network).await;
         let text = format!("joined {label} as {}", view.snapshot.label);
         self.journal.note(Severity::Info, "joined", &label, text, &[("issuer", issuer.to_string())]);
@@ -147,12 +151,13 @@ impl Membership {
         label: &Label,
         network: NetworkId,
         patience: Patience,
-        listen_patience: Duration,
+        (listen_patience, is_running): (Duration, &mut bool),
     ) -> Result<(holloway_mesh::Joined, super::opening::RunningControl, Ports), ApiError> {
         let position = self.store.next_position().await.map_err(|error| store_error(&error))?;
         let listen = with_ports(self.settings.network(label, position).listen, Ports::default());
         let mut running = start_control(&keys.identity, network, &listen, self.extent, listen_patience)
             .map_err(|error| internal(&error))?;
+        *is_running = true;
         match redeem(redeemer, &mut running, patience, self.clock).await {
             Ok(joined) => {
                 let ports = Ports { data: 0, control_tcp: listen.control_tcp, control_quic: listen.control_quic };
@@ -174,9 +179,11 @@ impl Membership {
         };
         let label: Label = label.parse().map_err(|_| unknown())?;
         let closed = self.ask(|reply| Call::Close(label.clone(), reply)).await?;
-        *last_end = Some(Instant::now());
         match closed {
-            Ok(key) => self.store.remove_network(key).await.map_err(|error| store_error(&error))?,
+            Ok(key) => {
+                *last_end = Some(Instant::now());
+                self.store.remove_network(key).await.map_err(|error| store_error(&error))?;
+            }
             // A join that never came to an end has left its keys.
             Err(_) if keys::exist(&self.state_dir, &label) => {}
             Err(error) => return Err(error),
@@ -281,6 +288,20 @@ impl Membership {
     }
 }
 
+/// Notes the end of a control plane that a procedure has started, also where the procedure is given up.
+struct NotedEnd<'a> {
+    at: &'a mut Option<Instant>,
+    is_running: bool,
+}
+
+impl Drop for NotedEnd<'_> {
+    fn drop(&mut self) {
+        if self.is_running {
+            *self.at = Some(Instant::now());
+        }
+    }
+}
+
 /// How long ports may be held by a control plane that ended here.
 fn listen_patience(last_end: Option<Instant>) -> Duration {
     last_end.map_or(Duration::ZERO, |ended| DRAIN_MAX.saturating_sub(ended.elapsed()))
@@ -298,10 +319,6 @@ fn hints(stored: &StoredNetwork) -> Vec<(NodeId, Vec<Bootstrap>)> {
 fn issuer_name(view: &NetworkView, issuer: &NodeId) -> String {
     let peer = view.snapshot.peers.iter().find(|peer| peer.node == *issuer);
     peer.map_or_else(|| issuer.short(), |peer| fqdn(&peer.label, &view.label))
-}
-
-fn internal(error: &anyhow::Error) -> ApiError {
-    ApiError::new(ErrorCode::Internal, format!("{error:#}")).with_hint("holloway doctor")
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "what has no code of its own is internal")]

@@ -28,6 +28,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use holloway_config::{Settings, SocketAccess, StateDir, effective_uid};
+use holloway_dashboard::api::ApiError;
 use holloway_dashboard::client::Client;
 use holloway_dashboard::server::{Access, bind_unix, serve};
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -38,7 +39,7 @@ use engine::{Call, Engine, INPUTS_MAX, Input};
 use journal::Journal;
 use membership::Membership;
 use names::Names;
-use opening::Extent;
+use opening::{Extent, internal};
 use resolving::Resolving;
 
 use crate::clock::Clock;
@@ -206,12 +207,12 @@ async fn open_kept(mut engine: Engine, api: &Api) -> anyhow::Result<Engine> {
     for stored in api.store.networks().await? {
         let label = stored.label.clone();
         let opened = match api.membership.kept(stored) {
-            Ok(joining) => engine.open(joining).await.map(drop).map_err(|error| anyhow::anyhow!(error.message)),
-            Err(error) => Err(error),
+            Ok(joining) => engine.open(joining).await.map(drop),
+            Err(error) => Err(internal(&error)),
         };
-        if let Err(error) = opened {
+        if let Err(ApiError { code, message, hint }) = opened {
             engine.close_all().await;
-            return Err(error.context(format!("cannot run the network {label}")));
+            return Err(ApiError { code, message: format!("cannot run the network {label}: {message}"), hint }.into());
         }
     }
     Ok(engine)

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use holloway_config::{Cipher, Lanes, ListenSettings, Mtu, Settings};
 use holloway_control as control;
+use holloway_dashboard::api::{ApiError, ErrorCode};
 use holloway_mesh::{CipherChoice, ControlEvent, Identity, Node, Stored};
 use holloway_wire::{Bootstrap, Contact, ControlAddr, IdentityKey, Label, NetworkId, NodeId, OverlayAddr};
 use tokio::sync::mpsc;
@@ -171,6 +172,19 @@ pub(crate) fn start_control(
 
 /// How long a control plane that has ended may hold its QUIC port.
 pub(crate) const DRAIN_MAX: Duration = Duration::from_secs(15);
+
+/// A failure in the API's words.
+pub(crate) fn internal(error: &anyhow::Error) -> ApiError {
+    let is_held = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref::<std::io::Error>() {
+        Some(error) => error.kind() == std::io::ErrorKind::AddrInUse,
+        None => matches!(cause.downcast_ref(), Some(control::Error::Listen { held: true, .. })),
+    };
+    let hint = match error.chain().any(is_held) {
+        true => "see which program has the port: ss -tulpn; or take another under [listen] in holloway.toml",
+        false => "holloway doctor",
+    };
+    ApiError::new(ErrorCode::Internal, format!("{error:#}")).with_hint(hint)
+}
 
 /// Every address of the families that this machine has.
 fn any_address(port: u16) -> Vec<SocketAddr> {
