@@ -36,6 +36,9 @@ fn members_whose_dials_cross_admit_each_other() {
     for (side, other) in [(0, bob), (bob, 0)] {
         assert!(net.sides[side].node.snapshot(net.now_at(side)).has_caught_up, "{side} talks with {other}");
     }
+    let node = net.sides[bob].id;
+    net.act(0, |at, now| at.handle_control(ControlEvent::Connected { node, outbound: true }, now));
+    assert!(net.drain_requests(0).is_empty(), "who has been greeted is not greeted over a further connection");
 }
 
 #[test]

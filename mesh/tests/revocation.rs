@@ -88,12 +88,19 @@ fn a_revocation_mid_handshake_leaves_no_keys() {
     assert_eq!(net.dropped(1, DropReason::UnknownSession), 1);
 }
 
+/// An issuer's certificate, and that of a member by this issuer.
+fn issued_in_turn(net: &Net, issuer: &Subject, member: &Subject) -> [MembershipCertificate; 2] {
+    [
+        net.certify(&net.root, issuer, net.membership(&net.root, issuer, "issuing", Rights::ISSUE)),
+        net.certify(&issuer.key, member, net.membership(&issuer.key, member, "gone", Rights::NONE)),
+    ]
+}
+
 #[test]
 fn a_revocation_that_comes_before_the_certificate_still_wins() {
     let mut net = Net::found(404);
     let (issuer, member) = (Subject::new(1), Subject::new(2));
-    let own = net.certify(&net.root, &issuer, net.membership(&net.root, &issuer, "issuing", Rights::ISSUE));
-    let certificate = net.certify(&issuer.key, &member, net.membership(&issuer.key, &member, "gone", Rights::NONE));
+    let [own, certificate] = issued_in_turn(&net, &issuer, &member);
     // Only the member's chain tells that its issuer may revoke it.
     let by_issuer = net.revocation(&issuer.key, &member.id(), vec![]);
     assert_eq!(net.tell(0, &by_issuer), Verdict::Ignore, "nobody can tell yet");
@@ -113,8 +120,7 @@ fn a_revocation_that_comes_before_the_certificate_still_wins() {
 fn revocations_that_wait_are_bounded_and_those_of_strangers_never_count() {
     let mut net = Net::found(421);
     let (issuer, member) = (Subject::new(1), Subject::new(2));
-    let own = net.certify(&net.root, &issuer, net.membership(&net.root, &issuer, "issuing", Rights::ISSUE));
-    let certificate = net.certify(&issuer.key, &member, net.membership(&issuer.key, &member, "gone", Rights::NONE));
+    let [own, certificate] = issued_in_turn(&net, &issuer, &member);
     let by_issuer = net.revocation(&issuer.key, &member.id(), vec![]);
     net.tell(0, &by_issuer);
     // A stranger's, of which there are more than anything waits for.
