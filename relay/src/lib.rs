@@ -1,7 +1,35 @@
 //! Holloway's relay as a pure state machine: registration, forwarding, limits and announcement.
 //!
-//! A relay is an ordinary member with the `relay` right; it passes sealed frames between registered members and sees
-//! ids and lengths only. Nothing of it runs yet: the crate holds its place among the layers (it may use the words of
-//! `holloway-wire` and nothing else of ours), so that the checks of the layers cover it from the start.
+//! A relay is an ordinary member with the `relay` right. Another member registers by answering a challenge that is bound
+//! to its source address, with its certificate and its signature; then others who are registered may bind a [`Channel`]
+//! to it, and what they send on that channel is passed on. The relay sees who talks to whom, how much and when, and
+//! nothing else: what it carries is sealed from end to end.
 //!
-//! It will not know what a session is, what time it is, nor that sockets and tasks exist.
+//! [`Server`] keeps the members and says what lanes shall do; a [`ForwardingTable`] is what lanes do it with. Nobody who
+//! is not registered gets anything passed on, nor an answer that is longer than the question.
+//!
+//! This crate does not know who is a member: its owner judges that. It does not know what a session is, what time it is,
+//! nor that sockets and tasks exist.
+//!
+//! [`Channel`]: holloway_wire::Channel
+
+#![warn(clippy::iter_over_hash_type)]
+
+mod account;
+mod announcer;
+mod challenge;
+mod drop_reason;
+mod forwarding;
+mod members;
+mod pairs;
+mod quota;
+mod rng;
+mod server;
+mod settings;
+
+pub use account::{Account, Month};
+pub use drop_reason::{DropCounts, DropReason};
+pub use forwarding::{Forwarding, ForwardingTable, Link};
+pub use rng::SecureRng;
+pub use server::{JudgeToken, Output, Server, Snapshot, Standing, Usage};
+pub use settings::{Identity, Settings};

@@ -5,6 +5,7 @@ use minicbor::{Decoder, Encoder};
 
 use crate::error::DecodeError;
 use crate::fields::{put, tuple};
+use crate::relay_frame::Channel;
 
 /// Most endpoints of one node that are kept or tried: two address families, a few interfaces, a few observed mappings.
 pub const ENDPOINTS_MAX: usize = 16;
@@ -15,20 +16,58 @@ pub const ENDPOINTS_MAX: usize = 16;
 pub enum Endpoint {
     /// Straight to a UDP address.
     Udp(SocketAddr),
+    /// To a relay's UDP address, which passes it on.
+    Relayed {
+        /// Where the relay is.
+        relay: SocketAddr,
+        /// Our number for the peer there.
+        channel: Channel,
+    },
 }
 
 impl Endpoint {
     /// The endpoint at an address; an IPv4-mapped IPv6 address becomes plain IPv4, so that each has one spelling.
     #[must_use]
     pub fn udp(address: SocketAddr) -> Self {
-        Self::Udp(SocketAddr::new(address.ip().to_canonical(), address.port()))
+        Self::Udp(canonical(address))
+    }
+
+    /// The endpoint behind a relay.
+    #[must_use]
+    pub fn relayed(relay: SocketAddr, channel: Channel) -> Self {
+        Self::Relayed { relay: canonical(relay), channel }
+    }
+
+    /// The same endpoint in its one spelling.
+    #[must_use]
+    pub fn canonical(&self) -> Self {
+        match self {
+            Self::Udp(address) => Self::udp(*address),
+            Self::Relayed { relay, channel } => Self::relayed(*relay, *channel),
+        }
+    }
+
+    /// Whether a relay passes on what is sent there.
+    #[must_use]
+    pub const fn is_relayed(&self) -> bool {
+        matches!(self, Self::Relayed { .. })
+    }
+
+    /// What is told to a peer that is seen here: its address, or for one behind a relay, of whom nothing is seen, none
+    /// that can be dialled.
+    #[must_use]
+    pub const fn observed(&self) -> SocketAddr {
+        match self {
+            Self::Udp(address) => *address,
+            Self::Relayed { .. } => SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
+        }
     }
 
     /// The address that datagrams are handed to.
     #[must_use]
     pub const fn socket_addr(&self) -> SocketAddr {
         match self {
-            Self::Udp(address) => *address,
+            Self::Udp(address) | Self::Relayed { relay: address, .. } => *address,
         }
     }
 
@@ -38,13 +77,23 @@ impl Endpoint {
         let address = self.socket_addr();
         let mut bytes = ip_bytes(&address.ip());
         bytes.extend_from_slice(&address.port().to_be_bytes());
+        if let Self::Relayed { channel, .. } = self {
+            bytes.extend_from_slice(&channel.0.to_be_bytes());
+        }
         bytes
     }
 }
 
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.socket_addr(), f)
+        match self {
+            Self::Udp(address) => fmt::Display::fmt(address, f),
+            Self::Relayed { relay, channel } => write!(f, "{relay}/{channel:?}"),
+        }
     }
 }
 

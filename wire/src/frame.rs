@@ -23,9 +23,9 @@ pub const COOKIE_LEN: usize = 16;
 /// Largest handshake message: message 1 with 1,000 bytes of certificates, unfragmented on an IPv6 path of 1280.
 pub const HANDSHAKE_LEN_MAX: usize = 1232;
 
-const TYPE_INITIATION: u8 = 0x08;
-const TYPE_RESPONSE: u8 = 0x09;
-const TYPE_COOKIE: u8 = 0x0a;
+pub(crate) const TYPE_INITIATION: u8 = 0x08;
+pub(crate) const TYPE_RESPONSE: u8 = 0x09;
+pub(crate) const TYPE_COOKIE: u8 = 0x0a;
 pub(crate) const TYPE_TRANSPORT: u8 = 0x0b;
 
 const AEAD_TAG_LEN: usize = 16;

@@ -28,6 +28,9 @@ mod publication;
 mod punch;
 mod record;
 mod redeem;
+mod relay_announcement;
+mod relay_frame;
+mod relay_message;
 mod revocation;
 mod rights;
 mod session_control;
@@ -64,6 +67,12 @@ pub use record::{
     RECORD_HEADER_LEN, RECORD_OVERHEAD, RECORD_TAG_LEN, RecordFlags, RecordHeader, RecordKind, TRANSPORT_TYPE,
 };
 pub use redeem::{CONTACT_ADDRS_MAX, CONTACTS_MAX, Contact, RedeemReply, RedeemRequest, Refusal};
+pub use relay_announcement::{Load, Place, RelayAnnouncement, RelayState};
+pub use relay_frame::{Channel, RELAY_FRAME_LEN, RelayDirection, RelayFrameHeader};
+pub use relay_message::{
+    CHALLENGE_LEN, Challenge, FromRelay, RELAY_MESSAGE_LEN_MAX, RegistrationId, RelayMessageKind, RelayRefusal,
+    RelayRegistration, ToRelay,
+};
 pub use revocation::{KEPT_MAX, Revocation};
 pub use rights::Rights;
 pub use session_control::{MtuProbeSize, SessionControl};

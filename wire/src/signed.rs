@@ -30,6 +30,10 @@ pub enum MessageType {
     Invite = 6,
     /// A call to punch.
     PunchCall = 7,
+    /// A relay's word of itself.
+    RelayAnnouncement = 8,
+    /// A registration at a relay.
+    RelayRegistration = 9,
 }
 
 /// A body that can be signed.

@@ -168,7 +168,7 @@ impl Node {
 
     /// A datagram that no lane could place.
     pub fn handle_datagram(&mut self, from: Endpoint, mut datagram: Vec<u8>, now: Now) {
-        let from = Endpoint::udp(from.socket_addr());
+        let from = from.canonical();
         match Datagram::decode(&datagram) {
             Ok(Datagram::Transport) => {
                 self.device.handle_transport(from, &mut datagram, self.rng.as_mut(), now);

@@ -234,7 +234,7 @@ impl Node {
     }
 
     fn session_control(&mut self, node: &NodeId, from: Endpoint, message: SessionControl, is_newest: bool, now: Now) {
-        let observed = from.socket_addr();
+        let observed = from.observed();
         match message {
             SessionControl::Ping { id } => {
                 self.heard(node, from, is_newest, now);

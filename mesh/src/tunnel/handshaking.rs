@@ -249,8 +249,7 @@ impl Device {
         };
         self.leave_to_peer(&node, now.monotonic);
         let suite = self.choose_suite(claim.payload.capabilities);
-        let payload =
-            ResponsePayload { suite, revocations: self.local.revocations, observed: claim.from.socket_addr() };
+        let payload = ResponsePayload { suite, revocations: self.local.revocations, observed: claim.from.observed() };
         let differs = claim.payload.revocations != self.local.revocations;
         let static_key = *claim.proven_key();
         let (from, sender, chain) = (claim.from, claim.sender, claim.payload.certificates);

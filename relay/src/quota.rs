@@ -1,0 +1,72 @@
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use holloway_wire::Instant;
+
+/// A bucket of turns: so many in one second, so many at once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    pub(crate) per_second: u32,
+    pub(crate) burst: u32,
+}
+
+/// How much of a [`Pace`] has been used.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Turns {
+    /// When all that was taken will have been earned.
+    earned: Instant,
+}
+
+impl Turns {
+    /// None has been taken.
+    pub(crate) const NONE: Self = Self { earned: Instant::from_nanos(0) };
+
+    /// Takes a turn, if there is one.
+    pub(crate) fn take(&mut self, pace: Pace, now: Instant) -> bool {
+        let cost = Duration::from_secs(1) / pace.per_second;
+        let earned = self.earned.max(now) + cost;
+        if earned.since(now) > cost * pace.burst {
+            return false;
+        }
+        self.earned = earned;
+        true
+    }
+}
+
+/// Prefixes of which it is known how often they ask; the oldest is forgotten for a new one.
+const PREFIXES_MAX: usize = 4096;
+
+/// Turns for each site: an IPv4 /24 or an IPv6 /56, as providers hand them out.
+pub(crate) struct Sites {
+    pace: Pace,
+    turns: BTreeMap<IpAddr, Turns>,
+    order: VecDeque<IpAddr>,
+}
+
+impl Sites {
+    pub(crate) const fn new(pace: Pace) -> Self {
+        Self { pace, turns: BTreeMap::new(), order: VecDeque::new() }
+    }
+
+    /// Takes a turn of the site that a source is at.
+    pub(crate) fn take(&mut self, source: &SocketAddr, now: Instant) -> bool {
+        let site = site(source);
+        if !self.turns.contains_key(&site) {
+            if self.order.len() >= PREFIXES_MAX
+                && let Some(oldest) = self.order.pop_front()
+            {
+                self.turns.remove(&oldest);
+            }
+            self.order.push_back(site);
+        }
+        self.turns.entry(site).or_insert(Turns::NONE).take(self.pace, now)
+    }
+}
+
+fn site(source: &SocketAddr) -> IpAddr {
+    match source.ip().to_canonical() {
+        IpAddr::V4(ip) => Ipv4Addr::from_bits(ip.to_bits() >> 8 << 8).into(),
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 72 << 72).into(),
+    }
+}
