@@ -64,6 +64,7 @@ fn node(own: (u8, &str), other: (u8, &str)) -> Node {
         endpoints: vec![endpoint(other.0).socket_addr()],
         control: Vec::new(),
         home_peers: Vec::new(),
+        relays: Vec::new(),
     };
     let signed = Signed::sign(announcement, &peer.key, &peer.network);
     let publications = vec![Publication::Certificate(peer.chain[0].clone()), Publication::Endpoints(signed)];

@@ -55,6 +55,7 @@ fn whoever_is_greeted_knows_where_to_find_the_one_who_greets() {
         endpoints: vec![],
         control: vec![control],
         home_peers: vec![],
+        relays: vec![],
     };
     let announcement = Some(Signed::sign(announcement, &bob.key, &net.network));
     let hello = Hello { version: PROTOCOL_VERSION, software: "x".into(), time: at, chain, announcement };
@@ -137,6 +138,7 @@ fn announced_at(net: &mut Net, seed: u64, control: ControlAddr) -> NodeId {
         endpoints: vec![],
         control: vec![control],
         home_peers: vec![],
+        relays: vec![],
     };
     let announcement = Signed::sign(announcement, &member.key, &net.network);
     net.tell(0, &Publication::Certificate(certificate));

@@ -279,6 +279,7 @@ fn publications_of_strangers_and_of_the_future_are_refused() {
         endpoints: vec![],
         control: vec![],
         home_peers: vec![],
+        relays: vec![],
     };
     let strange = Signed::sign(announcement(stranger.id(), 5), &stranger.key, &net.network);
     assert_eq!(net.tell(0, &Publication::Endpoints(strange)), Verdict::Ignore);

@@ -110,10 +110,17 @@ pub struct Snapshot {
     pub drops: DropCounts,
 }
 
-struct Pending {
-    token: JudgeToken,
+/// Who asked to be registered, where it is, and the id for its answer.
+#[derive(Clone, Copy)]
+struct Applicant {
     node: NodeId,
     source: SocketAddr,
+    id: u64,
+}
+
+struct Pending {
+    token: JudgeToken,
+    applicant: Applicant,
     asked: Instant,
 }
 
@@ -206,21 +213,22 @@ impl Server {
         let Some(at) = self.pending.iter().position(|pending| pending.token == token) else {
             return;
         };
-        let Some(Pending { node, source, .. }) = self.pending.remove(at) else {
+        let Some(Pending { applicant, .. }) = self.pending.remove(at) else {
             return;
         };
         match standing {
-            Standing::Member => self.register(node, source, now.monotonic),
+            Standing::Member => self.register(applicant, now.monotonic),
             Standing::Stranger => {
                 self.drops.count(DropReason::NotAMember);
-                self.tell(source, &FromRelay::Refused(RelayRefusal::NotAMember));
+                let refused = FromRelay::Refused { id: applicant.id, refusal: RelayRefusal::NotAMember };
+                self.tell(applicant.source, &refused);
             }
         }
     }
 
     /// A node is no longer a member: nothing is passed on for it or to it from here on.
     pub fn handle_expelled(&mut self, node: &NodeId) {
-        self.pending.retain(|pending| pending.node != *node);
+        self.pending.retain(|pending| pending.applicant.node != *node);
         self.members.remove(node);
         for channel in self.pairs.remove(node) {
             self.forwarding(Forwarding::Retire(channel));
@@ -296,9 +304,9 @@ impl Server {
 
     fn message(&mut self, from: SocketAddr, datagram: &[u8], now: Now) -> Result<(), DropReason> {
         match ToRelay::decode(datagram).map_err(|_| DropReason::Malformed)? {
-            ToRelay::Register => self.challenge(from, datagram.len(), now.monotonic),
-            ToRelay::Answer { registration, certificates } => {
-                self.answer(from, &registration, certificates, now.monotonic)
+            ToRelay::Register { id } => self.challenge(from, id, datagram.len(), now.monotonic),
+            ToRelay::Answer { id, registration, certificates } => {
+                self.answer(from, id, &registration, certificates, now.monotonic)
             }
             ToRelay::Ping { registration, id } => self.ping(from, registration, id, datagram.len(), now.monotonic),
             ToRelay::Bind { registration, id, node } => {
@@ -308,12 +316,12 @@ impl Server {
     }
 
     /// Challenges a source, if it has said enough for that and does not ask too often.
-    fn challenge(&mut self, from: SocketAddr, heard: usize, now: Instant) -> Result<(), DropReason> {
+    fn challenge(&mut self, from: SocketAddr, id: u64, heard: usize, now: Instant) -> Result<(), DropReason> {
         if !self.challenges.take(&from, now) {
             return Err(DropReason::RateLimited);
         }
         let challenge = self.challenger.challenge(&from, self.rng.as_mut(), now);
-        let datagram = FromRelay::Challenge { challenge, observed: from }.encode();
+        let datagram = FromRelay::Challenge { id, challenge, observed: from }.encode();
         if datagram.len() <= heard {
             self.outputs.push_back(Output::Transmit { to: from, datagram });
         }
@@ -324,6 +332,7 @@ impl Server {
     fn answer(
         &mut self,
         from: SocketAddr,
+        id: u64,
         registration: &Signed<RelayRegistration>,
         certificates: Vec<MembershipCertificate>,
         now: Instant,
@@ -342,10 +351,10 @@ impl Server {
             return Err(DropReason::Signature);
         }
         if let Some(refusal) = self.refusal(node) {
-            self.tell(from, &FromRelay::Refused(refusal));
+            self.tell(from, &FromRelay::Refused { id, refusal });
             return Err(DropReason::Full);
         }
-        self.ask(*node, from, certificates, now)
+        self.ask(Applicant { node: *node, source: from, id }, certificates, now)
     }
 
     /// Why a member cannot register at the moment, whoever it is.
@@ -365,27 +374,28 @@ impl Server {
 
     fn ask(
         &mut self,
-        node: NodeId,
-        source: SocketAddr,
+        applicant: Applicant,
         certificates: Vec<MembershipCertificate>,
         now: Instant,
     ) -> Result<(), DropReason> {
+        let node = applicant.node;
         // Its latest word counts.
-        self.pending.retain(|pending| pending.node != node && now.since(pending.asked) < PENDING_FOR);
+        self.pending.retain(|pending| pending.applicant.node != node && now.since(pending.asked) < PENDING_FOR);
         if self.pending.len() >= PENDING_MAX {
             return Err(DropReason::Full);
         }
         self.next_token += 1;
         let token = JudgeToken(self.next_token);
-        self.pending.push_back(Pending { token, node, source, asked: now });
+        self.pending.push_back(Pending { token, applicant, asked: now });
         self.outputs.push_back(Output::Judge { token, node, certificates });
         Ok(())
     }
 
-    fn register(&mut self, node: NodeId, source: SocketAddr, now: Instant) {
+    fn register(&mut self, applicant: Applicant, now: Instant) {
+        let Applicant { node, source, id } = applicant;
         let Some(account) = self.account(node) else {
             self.drops.count(DropReason::Full);
-            self.tell(source, &FromRelay::Refused(RelayRefusal::Full));
+            self.tell(source, &FromRelay::Refused { id, refusal: RelayRefusal::Full });
             return;
         };
         account.hear(now);
@@ -393,7 +403,7 @@ impl Server {
         let displaced = self.members.at_source(&source).filter(|before| *before != node);
         self.members.insert(node, Member::new(registration, source, account));
         displaced.into_iter().chain([node]).for_each(|moved| self.install_all(&moved));
-        self.tell(source, &FromRelay::Registered { registration, lifetime: LIFETIME, state: self.state });
+        self.tell(source, &FromRelay::Registered { id, registration, lifetime: LIFETIME, state: self.state });
     }
 
     fn account(&mut self, node: NodeId) -> Option<Arc<Account>> {
@@ -422,7 +432,7 @@ impl Server {
     ) -> Result<(), DropReason> {
         let Some((_, member)) = self.members.registered(registration, &from) else {
             // The member is elsewhere by now, or the relay was restarted: it may register again at once.
-            self.challenge(from, heard, now)?;
+            self.challenge(from, id, heard, now)?;
             return Err(DropReason::UnknownRegistration);
         };
         member.account.hear(now);
@@ -441,7 +451,7 @@ impl Server {
         now: Instant,
     ) -> Result<(), DropReason> {
         let Some((node, member)) = self.members.registered(registration, &from) else {
-            self.challenge(from, heard, now)?;
+            self.challenge(from, id, heard, now)?;
             return Err(DropReason::UnknownRegistration);
         };
         if !member.may_bind(now) {
@@ -531,7 +541,7 @@ impl Server {
 
     /// Challenges a source that sends frames: its member may have another address by now.
     fn challenge_quietly(&mut self, from: SocketAddr, heard: usize, now: Instant) {
-        if let Err(reason) = self.challenge(from, heard, now) {
+        if let Err(reason) = self.challenge(from, 0, heard, now) {
             self.drops.count(reason);
         }
     }

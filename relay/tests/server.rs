@@ -60,17 +60,17 @@ fn who_is_not_what_it_says_is_not_registered() {
     stage.say(peer.at, &for_another_relay);
     let registration = Signed::sign(good.clone(), &peer.key, &stage.network);
     let certificates = vec![stage.certificate(&other.key)];
-    stage.say(peer.at, &ToRelay::Answer { registration, certificates });
+    stage.say(peer.at, &ToRelay::Answer { id: 2, registration, certificates });
     let registration = Signed::sign(good.clone(), &peer.key, &NetworkId::from_bytes([9; 32]));
     let certificates = vec![stage.certificate(&peer.key)];
-    stage.say(peer.at, &ToRelay::Answer { registration, certificates });
+    stage.say(peer.at, &ToRelay::Answer { id: 2, registration, certificates });
     assert_eq!(stage.dropped(DropReason::Signature), 3);
     assert_eq!((stage.server.snapshot().members, stage.heard(peer.at)), (0, vec![]));
 
     stage.strangers.push(peer.key.node_id());
     let answer = stage.answer_with(&peer, good);
     stage.say(peer.at, &answer);
-    assert_eq!(stage.heard(peer.at), [FromRelay::Refused(RelayRefusal::NotAMember)]);
+    assert_eq!(stage.heard(peer.at), [FromRelay::Refused { id: 2, refusal: RelayRefusal::NotAMember }]);
     assert_eq!(stage.server.snapshot().members, 0);
 }
 
@@ -119,7 +119,7 @@ fn a_member_that_moves_is_challenged_and_then_followed() {
     let to_bob = stage.bind(&alice, &bob).expect("a channel");
     alice.at = address(11);
     stage.hear(alice.at, &frame(to_bob, &record(300)));
-    let [FromRelay::Challenge { challenge, observed }] = stage.heard(alice.at)[..] else {
+    let [FromRelay::Challenge { id: 0, challenge, observed }] = stage.heard(alice.at)[..] else {
         panic!("a challenge");
     };
     assert_eq!(observed, alice.at);
@@ -196,7 +196,7 @@ fn strangers_get_no_more_than_they_send() {
         for _ in 0..5_000 {
             let stranger = &strangers[rng.random_range(0..strangers.len())];
             let mut datagram = match rng.random_range(0..6) {
-                0 => ToRelay::Register.encode(),
+                0 => ToRelay::Register { id: 1 }.encode(),
                 1 => ToRelay::Ping { registration: alice.registration, id: rng.random() }.encode(),
                 2 => ToRelay::Bind { registration: alice.registration, id: 1, node: bob.key.node_id() }.encode(),
                 3 => frame(channel, &record(rng.random_range(1..200))),
@@ -263,7 +263,7 @@ fn a_month_s_allowance_survives_a_restart_and_ends_with_the_month() {
 
     let mut again = Stage::with(17, settings, stage.kept.clone());
     let mut late = again.peer(1);
-    assert_eq!(again.register(&mut late), Some(FromRelay::Refused(RelayRefusal::Quota)));
+    assert_eq!(again.register(&mut late), Some(FromRelay::Refused { id: 2, refusal: RelayRefusal::Quota }));
     again.pass(seconds(10 * 86_400));
     let (alice, bob) = (again.registered(1), again.registered(2));
     let to_bob = again.bind(&alice, &bob).expect("a channel");
@@ -287,7 +287,7 @@ fn a_full_relay_says_so_and_keeps_those_it_has() {
     let mut first = stage.registered(1);
     let _others = (stage.registered(2), stage.registered(3));
     let mut fourth = stage.peer(4);
-    assert_eq!(stage.register(&mut fourth), Some(FromRelay::Refused(RelayRefusal::Full)));
+    assert_eq!(stage.register(&mut fourth), Some(FromRelay::Refused { id: 2, refusal: RelayRefusal::Full }));
     first.at = address(21);
     assert!(matches!(stage.register(&mut first), Some(FromRelay::Registered { .. })), "one that it has may move");
     assert_eq!(stage.server.snapshot().members, 3);
@@ -327,7 +327,7 @@ fn a_draining_relay_serves_those_it_has_and_takes_no_others() {
     assert_eq!(stage.passed_on(bob.at).len(), 1);
     assert!(matches!(stage.register(&mut alice), Some(FromRelay::Registered { state: RelayState::Draining, .. })));
     let mut late = stage.peer(3);
-    assert_eq!(stage.register(&mut late), Some(FromRelay::Refused(RelayRefusal::Draining)));
+    assert_eq!(stage.register(&mut late), Some(FromRelay::Refused { id: 2, refusal: RelayRefusal::Draining }));
 }
 
 #[test]

@@ -13,6 +13,9 @@ use crate::time::UnixTime;
 /// Most members named as able to pass on a call: a home peer and spares.
 pub const HOME_PEERS_MAX: usize = 4;
 
+/// Most relays that a node is registered with to be found there: its home relay and a standby.
+pub const HOME_RELAYS_MAX: usize = 2;
+
 /// Most records that one host publishes under its name (DNS.md §6.5: 64 RRsets for each owner).
 pub const NAME_RECORDS_MAX: usize = 64;
 
@@ -74,6 +77,8 @@ pub struct EndpointAnnouncement {
     pub control: Vec<ControlAddr>,
     /// Members with a control connection to this node, who can pass on a [`crate::PunchCall`].
     pub home_peers: Vec<NodeId>,
+    /// Relays that it can be reached through, its home relay first.
+    pub relays: Vec<NodeId>,
 }
 
 impl SignedMessage for EndpointAnnouncement {
@@ -87,6 +92,7 @@ impl SignedMessage for EndpointAnnouncement {
             .list(4, &self.endpoints, write_socket_addr)
             .list(5, &self.control, |e, address| address.write(e))
             .list(6, &self.home_peers, |e, node| put(e, |e| e.bytes(node.as_bytes())))
+            .list(7, &self.relays, |e, node| put(e, |e| e.bytes(node.as_bytes())))
             .finish()
     }
 
@@ -99,6 +105,7 @@ impl SignedMessage for EndpointAnnouncement {
             endpoints: r.required(4, list(ENDPOINTS_MAX, read_socket_addr))?,
             control: r.required(5, list(ENDPOINTS_MAX, ControlAddr::read))?,
             home_peers: r.required(6, list(HOME_PEERS_MAX, node_id))?,
+            relays: r.required(7, list(HOME_RELAYS_MAX, node_id))?,
         };
         r.finish()?;
         Ok(announcement)

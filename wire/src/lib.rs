@@ -10,6 +10,7 @@
 
 mod announcement;
 mod bootstrap;
+mod broadcast;
 mod canonical;
 mod certificate;
 mod endpoint;
@@ -22,6 +23,7 @@ mod hello;
 mod id;
 mod invite;
 mod keys;
+mod member_request;
 mod name;
 mod packet;
 mod publication;
@@ -39,9 +41,10 @@ mod sync;
 mod time;
 
 pub use announcement::{
-    ControlAddr, EndpointAnnouncement, HOME_PEERS_MAX, NAME_RECORDS_MAX, NamePublication, NameRecord,
+    ControlAddr, EndpointAnnouncement, HOME_PEERS_MAX, HOME_RELAYS_MAX, NAME_RECORDS_MAX, NamePublication, NameRecord,
 };
 pub use bootstrap::Bootstrap;
+pub use broadcast::Broadcast;
 pub use certificate::{
     CHAIN_LENGTH_MAX, CertificateHash, GROUPS_MAX, Membership, MembershipCertificate, StaticBinding, Validity,
     decode_certificates, encode_certificates,
@@ -59,6 +62,7 @@ pub use hello::{Hello, HelloReply, REFUSAL_REVOCATIONS_MAX};
 pub use id::{NetworkId, OverlayAddr, Prefix, SubjectKind};
 pub use invite::{INVITE_PREFIX, InviteBody, InviteError, InviteId, InviteSecret, InviteToken};
 pub use keys::{IdentityKey, KeyError, NodeId, Signature, StaticPublicKey, StaticSecret};
+pub use member_request::{MemberRequest, RELAYS_MAX, RelaysReply};
 pub use name::{Label, NameError};
 pub use packet::{InnerPacket, PacketError};
 pub use publication::{Publication, PublicationId, PublicationKind, PublicationSlot};

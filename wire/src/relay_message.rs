@@ -25,8 +25,8 @@ pub(crate) const TYPE_RELAY_MESSAGE: u8 = 0x0d;
 const HEADER_LEN: usize = 4;
 
 /// A question is made this long, so that no answer to a stranger is longer (no amplification): a challenge with an IPv6
-/// address takes 69 bytes.
-const QUESTION_LEN: usize = 80;
+/// address takes 78 bytes.
+const QUESTION_LEN: usize = 96;
 
 /// Certificates in an answer: as many as fit beside a signature over 150 bytes.
 const CERTIFICATES_LEN_MAX: usize = 900;
@@ -109,10 +109,16 @@ impl RelayRefusal {
 /// What a member says to a relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToRelay {
-    /// Asks for a [`FromRelay::Challenge`].
-    Register,
+    /// Asks for a [`FromRelay::Challenge`]. Whoever only wants to know how far the relay is, and at which address it is
+    /// seen, leaves it at that.
+    Register {
+        /// For the challenge.
+        id: u64,
+    },
     /// Answers it.
     Answer {
+        /// For the answer.
+        id: u64,
         /// The registration that is wanted.
         registration: Signed<RelayRegistration>,
         /// The member's certificate and as many of its parents as fit.
@@ -141,6 +147,8 @@ pub enum ToRelay {
 pub enum FromRelay {
     /// Sign this, and you are registered at this address.
     Challenge {
+        /// From the question; 0 where there was none, as for a frame: the member should register anew.
+        id: u64,
         /// Bound to the address.
         challenge: Challenge,
         /// The address.
@@ -148,6 +156,8 @@ pub enum FromRelay {
     },
     /// The member is registered.
     Registered {
+        /// From the answer.
+        id: u64,
         /// Names the registration from here on.
         registration: RegistrationId,
         /// How long it lasts without a sign of life.
@@ -156,7 +166,12 @@ pub enum FromRelay {
         state: RelayState,
     },
     /// The member is not registered.
-    Refused(RelayRefusal),
+    Refused {
+        /// From the answer.
+        id: u64,
+        /// Why.
+        refusal: RelayRefusal,
+    },
     /// The registration is there.
     Pong {
         /// From the ping.
@@ -222,10 +237,13 @@ impl ToRelay {
     pub fn encode(&self) -> Vec<u8> {
         let w = FieldWriter::new();
         match self {
-            Self::Register => padded(|padding| FieldWriter::new().u64(0, 1).bytes(1, padding)),
-            Self::Answer { registration, certificates } => {
-                datagram(w.u64(0, 2).field(1, |e| registration.write(e)).bytes(2, &encode_certificates(certificates)))
-            }
+            Self::Register { id } => padded(|padding| FieldWriter::new().u64(0, 1).u64(1, *id).bytes(2, padding)),
+            Self::Answer { id, registration, certificates } => datagram(
+                w.u64(0, 2)
+                    .u64(1, *id)
+                    .field(2, |e| registration.write(e))
+                    .bytes(3, &encode_certificates(certificates)),
+            ),
             Self::Ping { registration, id } => {
                 padded(|padding| FieldWriter::new().u64(0, 3).u64(1, registration.0).u64(2, *id).bytes(3, padding))
             }
@@ -248,12 +266,14 @@ impl ToRelay {
         let mut r = open(datagram)?;
         let message = match r.required(0, u8)? {
             1 => {
-                r.required(1, padding)?;
-                Self::Register
+                let id = r.required(1, u64)?;
+                r.required(2, padding)?;
+                Self::Register { id }
             }
             2 => Self::Answer {
-                registration: r.required(1, Signed::read)?,
-                certificates: decode_certificates(&r.required(2, bytes(CERTIFICATES_LEN_MAX))?)?,
+                id: r.required(1, u64)?,
+                registration: r.required(2, Signed::read)?,
+                certificates: decode_certificates(&r.required(3, bytes(CERTIFICATES_LEN_MAX))?)?,
             },
             3 => {
                 let (registration, id) = (RegistrationId(r.required(1, u64)?), r.required(2, u64)?);
@@ -272,10 +292,10 @@ impl ToRelay {
         match &message {
             Self::Answer { certificates, .. } if certificates.is_empty() => Err(DecodeError::Field),
             Self::Answer { .. } => Ok(message),
-            Self::Register | Self::Ping { .. } | Self::Bind { .. } if datagram.len() < QUESTION_LEN => {
+            Self::Register { .. } | Self::Ping { .. } | Self::Bind { .. } if datagram.len() < QUESTION_LEN => {
                 Err(DecodeError::Truncated)
             }
-            Self::Register | Self::Ping { .. } | Self::Bind { .. } => Ok(message),
+            Self::Register { .. } | Self::Ping { .. } | Self::Bind { .. } => Ok(message),
         }
     }
 }
@@ -286,13 +306,13 @@ impl FromRelay {
     pub fn encode(&self) -> Vec<u8> {
         let w = FieldWriter::new();
         datagram(match self {
-            Self::Challenge { challenge, observed } => {
-                w.u64(0, 0x10).bytes(1, challenge).field(2, |e| write_socket_addr(e, observed))
+            Self::Challenge { id, challenge, observed } => {
+                w.u64(0, 0x10).u64(1, *id).bytes(2, challenge).field(3, |e| write_socket_addr(e, observed))
             }
-            Self::Registered { registration, lifetime, state } => {
-                w.u64(0, 0x11).u64(1, registration.0).u64(2, lifetime.as_secs()).u64(3, *state as u64)
+            Self::Registered { id, registration, lifetime, state } => {
+                w.u64(0, 0x11).u64(1, *id).u64(2, registration.0).u64(3, lifetime.as_secs()).u64(4, *state as u64)
             }
-            Self::Refused(refusal) => w.u64(0, 0x12).u64(1, *refusal as u64),
+            Self::Refused { id, refusal } => w.u64(0, 0x12).u64(1, *id).u64(2, *refusal as u64),
             Self::Pong { id, observed, load, state } => w
                 .u64(0, 0x13)
                 .u64(1, *id)
@@ -314,13 +334,18 @@ impl FromRelay {
     pub fn decode(datagram: &[u8]) -> Result<Self, DecodeError> {
         let mut r = open(datagram)?;
         let message = match r.required(0, u8)? {
-            0x10 => Self::Challenge { challenge: r.required(1, array)?, observed: r.required(2, read_socket_addr)? },
-            0x11 => Self::Registered {
-                registration: RegistrationId(r.required(1, u64)?),
-                lifetime: Duration::from_secs(r.required(2, u16)?.into()),
-                state: r.required(3, RelayState::read)?,
+            0x10 => Self::Challenge {
+                id: r.required(1, u64)?,
+                challenge: r.required(2, array)?,
+                observed: r.required(3, read_socket_addr)?,
             },
-            0x12 => Self::Refused(r.required(1, RelayRefusal::read)?),
+            0x11 => Self::Registered {
+                id: r.required(1, u64)?,
+                registration: RegistrationId(r.required(2, u64)?),
+                lifetime: Duration::from_secs(r.required(3, u16)?.into()),
+                state: r.required(4, RelayState::read)?,
+            },
+            0x12 => Self::Refused { id: r.required(1, u64)?, refusal: r.required(2, RelayRefusal::read)? },
             0x13 => Self::Pong {
                 id: r.required(1, u64)?,
                 observed: r.required(2, read_socket_addr)?,

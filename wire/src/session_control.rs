@@ -2,9 +2,9 @@ use std::net::SocketAddr;
 
 use minicbor::Decoder;
 
-use crate::endpoint::{read_socket_addr, write_socket_addr};
+use crate::endpoint::{ENDPOINTS_MAX, read_socket_addr, write_socket_addr};
 use crate::error::DecodeError;
-use crate::fields::{FieldReader, FieldWriter, array, u8, u64};
+use crate::fields::{FieldReader, FieldWriter, array, list, u8, u64};
 use crate::record::RECORD_OVERHEAD;
 use crate::revocation::Revocation;
 use crate::signed::Signed;
@@ -86,6 +86,12 @@ pub enum SessionControl {
         /// From the probe.
         size: MtuProbeSize,
     },
+    /// "I am probing you straight now; probe me at these endpoints, so that both our NATs let us through." Said over a
+    /// relay, where a [`crate::PunchCall`] goes by the control plane.
+    Call {
+        /// Where the caller may be reached.
+        endpoints: Vec<SocketAddr>,
+    },
 }
 
 impl SessionControl {
@@ -100,6 +106,7 @@ impl SessionControl {
             Self::RevocationsEnd { .. } => 7,
             Self::MtuProbe { .. } => 8,
             Self::MtuProbeReply { .. } => 9,
+            Self::Call { .. } => 10,
         }
     }
 
@@ -122,6 +129,7 @@ impl SessionControl {
                 w.u64(1, *id).u64(2, size.get().into()).bytes(3, &padding)
             }
             Self::MtuProbeReply { id, size } => w.u64(1, *id).u64(2, size.get().into()),
+            Self::Call { endpoints } => w.list(1, endpoints, write_socket_addr),
         }
         .finish()
     }
@@ -153,6 +161,7 @@ impl SessionControl {
                 Self::MtuProbe { id, size }
             }
             9 => Self::MtuProbeReply { id: r.required(1, u64)?, size: r.required(2, mtu_probe_size)? },
+            10 => Self::Call { endpoints: r.required(1, list(ENDPOINTS_MAX, read_socket_addr))? },
             _ => return Err(DecodeError::Value),
         };
         r.finish()?;

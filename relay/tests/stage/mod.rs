@@ -182,9 +182,9 @@ impl Stage {
 
     /// The challenge that a source gets.
     pub(crate) fn challenge(&mut self, from: SocketAddr) -> Option<Challenge> {
-        self.say(from, &ToRelay::Register);
+        self.say(from, &ToRelay::Register { id: 1 });
         self.heard(from).into_iter().find_map(|message| match message {
-            FromRelay::Challenge { challenge, observed } => {
+            FromRelay::Challenge { id: 1, challenge, observed } => {
                 assert_eq!(observed, from);
                 Some(challenge)
             }
@@ -199,7 +199,7 @@ impl Stage {
 
     pub(crate) fn answer_with(&self, peer: &Peer, body: RelayRegistration) -> ToRelay {
         let registration = Signed::sign(body, &peer.key, &self.network);
-        ToRelay::Answer { registration, certificates: vec![self.certificate(&peer.key)] }
+        ToRelay::Answer { id: 2, registration, certificates: vec![self.certificate(&peer.key)] }
     }
 
     /// Registers, and says what came of it.
