@@ -67,11 +67,13 @@ pub enum DropReason {
     QueueFull,
     /// An inner packet longer than its path takes; its sender was told.
     TooBig,
+    /// Not from a relay that we are registered with.
+    Relay,
 }
 
 impl DropReason {
     /// All reasons.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::Malformed,
         Self::Version,
         Self::Mac1,
@@ -104,6 +106,7 @@ impl DropReason {
         Self::ControlMessage,
         Self::QueueFull,
         Self::TooBig,
+        Self::Relay,
     ];
 
     /// The reason's name, as metric label and log field.
@@ -142,6 +145,7 @@ impl DropReason {
             Self::ControlMessage => "control_message",
             Self::QueueFull => "queue_full",
             Self::TooBig => "too_big",
+            Self::Relay => "relay",
         }
     }
 }

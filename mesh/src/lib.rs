@@ -26,6 +26,7 @@ mod offload;
 mod output;
 mod path;
 mod pings;
+mod relays;
 mod rng;
 mod roster;
 mod settings;
@@ -47,6 +48,7 @@ pub use output::{
     Write,
 };
 pub use path::{Candidate, CandidateKind, CandidateResult};
+pub use relays::{RelaySnapshot, RelayStanding};
 pub use rng::SecureRng;
 pub use settings::{CipherChoice, Identity, Settings};
 pub use snapshot::{PeerSnapshot, SessionSnapshot, Snapshot};

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use holloway_wire::{
     CONTACT_ADDRS_MAX, CONTACTS_MAX, Contact, ControlAddr, Digest, Domain, ENDPOINTS_MAX, Hello, HelloReply, Instant,
-    NodeId, Now, PROTOCOL_VERSION, Publication, PublicationId, PunchCall, Revocation, SYNC_IDS_MAX, Signed, SyncReply,
-    SyncRequest, is_dialable, is_supported_version,
+    MemberRequest, NodeId, Now, PROTOCOL_VERSION, Publication, PublicationId, PunchCall, RelayAnnouncement,
+    RelaysReply, Revocation, Rights, SYNC_IDS_MAX, Signed, SyncReply, SyncRequest, is_dialable, is_supported_version,
 };
 
 use crate::output::{Channel, ControlCommand, RequestId, ResponseToken, Verdict};
@@ -73,6 +73,8 @@ pub(crate) enum NeighbourOutput {
     CaughtUp,
     /// A call to us.
     Called(Signed<PunchCall>),
+    /// A neighbour says which relays it knows.
+    Relays(Vec<Signed<RelayAnnouncement>>),
     /// A member's clock is off by this much.
     Skewed {
         node: NodeId,
@@ -142,6 +144,7 @@ enum Purpose {
     Compare,
     Fetch,
     Call,
+    Relays,
 }
 
 /// The members that this node has control connections to.
@@ -383,6 +386,11 @@ impl Neighbours {
             Purpose::Compare => self.handle_ids(&node, body, context),
             Purpose::Fetch => self.handle_items(&node, body, context),
             Purpose::Call => {}
+            Purpose::Relays => {
+                if let Some(Ok(RelaysReply { relays })) = body.map(RelaysReply::decode) {
+                    self.outputs.push_back(NeighbourOutput::Relays(relays));
+                }
+            }
         }
     }
 
@@ -487,11 +495,13 @@ impl Neighbours {
     }
 
     /// Someone passed on a message to everyone.
-    pub(crate) fn handle_gossip(&mut self, source: &NodeId, body: &[u8], context: &mut Context<'_>) -> Verdict {
-        let Ok(publication) = Publication::decode(body) else {
-            return Verdict::Reject;
-        };
-        match context.roster.offer(&publication, context.now) {
+    pub(crate) fn handle_gossip(
+        &mut self,
+        source: &NodeId,
+        publication: &Publication,
+        context: &mut Context<'_>,
+    ) -> Verdict {
+        match context.roster.offer(publication, context.now) {
             Ok(Accepted::New) => Verdict::Accept,
             Ok(Accepted::Known) | Err(Rejected::Full | Rejected::Ahead) => Verdict::Ignore,
             Err(Rejected::NotAMember | Rejected::Chain(ChainError::UnknownIssuer)) => {
@@ -623,7 +633,18 @@ impl Neighbours {
         let to = call.value().to;
         let through = if self.is_admitted(&to) { vec![to] } else { self.towards(&to, roster, now) };
         for node in through {
-            self.request(node, Channel::Member, Purpose::Call, call.encode());
+            self.request(node, Channel::Member, Purpose::Call, MemberRequest::Call(call.clone()).encode());
+        }
+    }
+
+    /// Asks a neighbour which relays it knows: this one, or one that is a relay, if there is any.
+    pub(crate) fn ask_for_relays(&mut self, node: Option<NodeId>, roster: &Roster) {
+        let is_relay = |node: &NodeId| roster.member(node).is_some_and(|member| member.rights.contains(Rights::RELAY));
+        let admitted = self.admitted();
+        let any = || admitted.iter().find(|node| is_relay(node)).or(admitted.first()).copied();
+        let asked = node.filter(|node| admitted.contains(node)).or_else(any);
+        if let Some(node) = asked {
+            self.request(node, Channel::Member, Purpose::Relays, MemberRequest::Relays.encode());
         }
     }
 
@@ -648,30 +669,21 @@ impl Neighbours {
     }
 
     /// A member sends a call: to us, or to pass on.
-    pub(crate) fn handle_call(
-        &mut self,
-        token: ResponseToken,
-        from: &NodeId,
-        body: &[u8],
-        context: &Context<'_>,
-    ) -> bool {
-        self.control(ControlCommand::Respond { token, body: Vec::new() });
-        let Ok(call) = Signed::<PunchCall>::decode(body) else {
-            return false;
-        };
-        if !self.may_call(from, context.now.monotonic) || !is_good_call(&call, context) {
+    pub(crate) fn handle_call(&mut self, from: &NodeId, call: Signed<PunchCall>, context: &Context<'_>) -> bool {
+        if !self.may_ask(from, context.now.monotonic) || !is_good_call(&call, context) {
             return false;
         }
         let to = call.value().to;
         if to == context.node {
             self.outputs.push_back(NeighbourOutput::Called(call));
         } else if to != *from && call.value().from == *from && self.is_admitted(&to) {
-            self.request(to, Channel::Member, Purpose::Call, call.encode());
+            self.request(to, Channel::Member, Purpose::Call, MemberRequest::Call(call).encode());
         }
         true
     }
 
-    fn may_call(&mut self, from: &NodeId, now: Instant) -> bool {
+    /// Whether a member may ask for another call or the like now, which counts as its turn.
+    pub(crate) fn may_ask(&mut self, from: &NodeId, now: Instant) -> bool {
         let Some(neighbour) = self.connected.get_mut(from).filter(|neighbour| neighbour.admitted) else {
             return false;
         };

@@ -2,11 +2,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use holloway_wire::{
-    Endpoint, Label, MembershipCertificate, NameRecord, NetworkId, NodeId, OverlayAddr, Prefix, Rights, Suite, UnixTime,
+    Endpoint, Label, MembershipCertificate, NameRecord, NetworkId, NodeId, OverlayAddr, Prefix, RelayAnnouncement,
+    Rights, Suite, UnixTime,
 };
 
 use crate::drop_reason::DropCounts;
 use crate::path::Candidate;
+use crate::relays::RelaySnapshot;
 
 /// A node's state at one moment, for people and for other parts of the program.
 #[derive(Debug, Clone)]
@@ -31,6 +33,10 @@ pub struct Snapshot {
     pub observed: Vec<SocketAddr>,
     /// Members with a control connection.
     pub neighbours: Vec<NodeId>,
+    /// The relays that this node knows, the nearest first.
+    pub relays: Vec<RelaySnapshot>,
+    /// What this machine says of itself, if it is a relay.
+    pub own_relay: Option<RelayAnnouncement>,
     /// Whether this node has learned all that some member knows, since it started.
     pub has_caught_up: bool,
     /// Every other member.
@@ -66,6 +72,8 @@ pub struct PeerSnapshot {
     pub is_handshaking: bool,
     /// The endpoint in use.
     pub endpoint: Option<Endpoint>,
+    /// The name of the relay that it is behind.
+    pub relay: Option<Label>,
     /// The last round trip over it.
     pub rtt: Option<Duration>,
     /// The longest record that it carries, in bytes.

@@ -340,7 +340,7 @@ fn a_caller_names_new_endpoints_once_a_second() {
     let call = |net: &mut Net, last: u8| {
         let endpoints = vec![SocketAddr::from(([192, 0, 2, last], 4242))];
         let call = PunchCall { from: caller.id(), to: net.sides[0].id, at: net.now_at(0).unix, endpoints };
-        let body = Signed::sign(call, &caller.key, &net.network).encode();
+        let body = MemberRequest::Call(Signed::sign(call, &caller.key, &net.network)).encode();
         let (token, through) = (ResponseToken(2_000_000 + u64::from(last)), net.sides[bob].id);
         let event = ControlEvent::Request { token, node: through, channel: Channel::Member, body };
         net.act(0, |node, now| node.handle_control(event, now));

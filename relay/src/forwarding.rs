@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use holloway_wire::{Channel, Instant, RelayDirection, RelayFrameHeader};
+use holloway_wire::{Instant, RelayChannel, RelayDirection, RelayFrameHeader};
 
 use crate::account::Account;
 use crate::drop_reason::DropReason;
@@ -14,9 +14,9 @@ use crate::drop_reason::DropReason;
 #[derive(Debug, Clone)]
 pub enum Forwarding {
     /// Pass on what comes on this channel so, in place of what was said of it before.
-    Install(Channel, Link),
+    Install(RelayChannel, Link),
     /// Pass nothing on any more.
-    Retire(Channel),
+    Retire(RelayChannel),
 }
 
 /// One direction between two members: from the one whose number the channel is, to the other.
@@ -28,7 +28,7 @@ pub struct Link {
     /// Where the receiver is, while it is registered.
     pub(crate) to: Option<SocketAddr>,
     /// The receiver's number for the sender.
-    pub(crate) channel: Channel,
+    pub(crate) channel: RelayChannel,
     /// Who pays.
     pub(crate) account: Arc<Account>,
     pub(crate) used: Arc<AtomicU64>,
@@ -37,7 +37,7 @@ pub struct Link {
 /// What comes on which channel goes where. Lanes have one each; looking up neither allocates nor waits.
 #[derive(Debug, Default)]
 pub struct ForwardingTable {
-    links: HashMap<Channel, Link>,
+    links: HashMap<RelayChannel, Link>,
 }
 
 impl ForwardingTable {

@@ -1,7 +1,7 @@
 //! Holloway's relay as a pure state machine: registration, forwarding, limits and announcement.
 //!
 //! A relay is an ordinary member with the `relay` right. Another member registers by answering a challenge that is bound
-//! to its source address, with its certificate and its signature; then others who are registered may bind a [`Channel`]
+//! to its source address, with its certificate and its signature; then others who are registered may bind a [`RelayChannel`]
 //! to it, and what they send on that channel is passed on. The relay sees who talks to whom, how much and when, and
 //! nothing else: what it carries is sealed from end to end.
 //!
@@ -11,7 +11,7 @@
 //! This crate does not know who is a member: its owner judges that. It does not know what a session is, what time it is,
 //! nor that sockets and tasks exist.
 //!
-//! [`Channel`]: holloway_wire::Channel
+//! [`RelayChannel`]: holloway_wire::RelayChannel
 
 #![warn(clippy::iter_over_hash_type)]
 

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use holloway_wire::{Channel, Instant, NodeId};
+use holloway_wire::{Instant, NodeId, RelayChannel};
 
 use crate::rng::{SecureRng, random_bytes};
 
@@ -22,7 +22,7 @@ const UNUSED_MAX: Duration = Duration::from_secs(600);
 #[derive(Debug, Clone)]
 #[expect(clippy::disallowed_types, reason = "see the import")]
 pub(crate) struct Half {
-    pub(crate) channel: Channel,
+    pub(crate) channel: RelayChannel,
     pub(crate) used: Arc<AtomicU64>,
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct Half {
 #[derive(Default)]
 pub(crate) struct Pairs {
     halves: BTreeMap<NodeId, BTreeMap<NodeId, Half>>,
-    taken: BTreeSet<Channel>,
+    taken: BTreeSet<RelayChannel>,
 }
 
 /// There is no room for another pair.
@@ -44,7 +44,7 @@ impl Pairs {
         peer: NodeId,
         rng: &mut dyn SecureRng,
         now: Instant,
-    ) -> Result<Channel, Full> {
+    ) -> Result<RelayChannel, Full> {
         if let Some(half) = self.half(owner, peer) {
             half.used.store(now.as_nanos(), Relaxed);
             return Ok(half.channel);
@@ -60,16 +60,16 @@ impl Pairs {
     }
 
     #[expect(clippy::disallowed_types, reason = "see the import")]
-    fn insert(&mut self, owner: NodeId, peer: NodeId, channel: Channel, now: Instant) {
+    fn insert(&mut self, owner: NodeId, peer: NodeId, channel: RelayChannel, now: Instant) {
         let half = Half { channel, used: Arc::new(AtomicU64::new(now.as_nanos())) };
         self.halves.entry(owner).or_default().insert(peer, half);
     }
 
     /// A number that nobody has: who would guess one has to try four thousand for one that is taken, with a million in
     /// use, and then needs its owner's address.
-    fn draw(&mut self, rng: &mut dyn SecureRng) -> Channel {
+    fn draw(&mut self, rng: &mut dyn SecureRng) -> RelayChannel {
         loop {
-            let channel = Channel(u32::from_le_bytes(random_bytes(rng)));
+            let channel = RelayChannel(u32::from_le_bytes(random_bytes(rng)));
             if channel.0 != 0 && self.taken.insert(channel) {
                 return channel;
             }
@@ -87,12 +87,12 @@ impl Pairs {
     }
 
     /// Gives up all that a member has with others; returns the channels.
-    pub(crate) fn remove(&mut self, node: &NodeId) -> Vec<Channel> {
+    pub(crate) fn remove(&mut self, node: &NodeId) -> Vec<RelayChannel> {
         let peers: Vec<NodeId> = self.of(node).map(|(peer, _)| peer).collect();
         peers.into_iter().flat_map(|peer| self.part(*node, peer)).collect()
     }
 
-    fn part(&mut self, one: NodeId, other: NodeId) -> Vec<Channel> {
+    fn part(&mut self, one: NodeId, other: NodeId) -> Vec<RelayChannel> {
         let mut channels = Vec::new();
         for (owner, peer) in [(one, other), (other, one)] {
             let Some(halves) = self.halves.get_mut(&owner) else { continue };
@@ -108,7 +108,7 @@ impl Pairs {
     }
 
     /// Gives up pairs that nobody uses; returns the channels.
-    pub(crate) fn expire(&mut self, now: Instant) -> Vec<Channel> {
+    pub(crate) fn expire(&mut self, now: Instant) -> Vec<RelayChannel> {
         let is_unused = |half: &Half| now.since(Instant::from_nanos(half.used.load(Relaxed))) >= UNUSED_MAX;
         let mut unused = Vec::new();
         for (one, halves) in &self.halves {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holloway_wire::{
-    Channel, FromRelay, Instant, Load, MembershipCertificate, NodeId, Now, RELAY_FRAME_LEN, RegistrationId,
-    RelayAnnouncement, RelayFrameHeader, RelayRefusal, RelayRegistration, RelayState, Signed, ToRelay,
+    FromRelay, Instant, Load, MembershipCertificate, NodeId, Now, RELAY_FRAME_LEN, RegistrationId, RelayAnnouncement,
+    RelayChannel, RelayFrameHeader, RelayRefusal, RelayRegistration, RelayState, Signed, ToRelay,
 };
 
 use crate::account::{Account, Month};
@@ -517,7 +517,7 @@ impl Server {
     }
 
     /// A frame was not passed on: whoever can do something about it is told, if that is not more than it has said.
-    fn missed(&mut self, from: SocketAddr, channel: Channel, heard: usize, reason: DropReason, now: Instant) {
+    fn missed(&mut self, from: SocketAddr, channel: RelayChannel, heard: usize, reason: DropReason, now: Instant) {
         match reason {
             DropReason::UnknownChannel | DropReason::Unreachable => {
                 if self.members.at(&from).is_some_and(|member| member.may_be_told(now)) {

@@ -102,7 +102,7 @@ fn nobody_sends_on_another_s_channel_or_to_whom_it_has_none() {
     for thief in [&mallory, &bob, &stranger] {
         stage.hear(thief.at, &frame(to_bob, &record(200)));
     }
-    stage.hear(stranger.at, &frame(Channel(7), &record(200)));
+    stage.hear(stranger.at, &frame(RelayChannel(7), &record(200)));
     assert_eq!(stage.passed_on(bob.at), []);
     assert_eq!((stage.dropped(DropReason::ForeignSource), stage.dropped(DropReason::UnknownChannel)), (3, 1));
     let nested = frame(to_bob, &frame(to_bob, &record(100)));
@@ -200,7 +200,7 @@ fn strangers_get_no_more_than_they_send() {
                 1 => ToRelay::Ping { registration: alice.registration, id: rng.random() }.encode(),
                 2 => ToRelay::Bind { registration: alice.registration, id: 1, node: bob.key.node_id() }.encode(),
                 3 => frame(channel, &record(rng.random_range(1..200))),
-                4 => frame(Channel(rng.random()), &record(rng.random_range(1..200))),
+                4 => frame(RelayChannel(rng.random()), &record(rng.random_range(1..200))),
                 _ => stage.answer(stranger, rng.random()).encode(),
             };
             if rng.random_bool(0.3) {
@@ -368,7 +368,7 @@ fn wander(seed: u64) {
     let mut stage = Stage::new(seed);
     let mut rng = StdRng::seed_from_u64(seed);
     let mut known: Vec<Known> = (0..8).map(|number| Known { peer: stage.peer(number), registered: false }).collect();
-    let mut channels: BTreeMap<(usize, usize), Channel> = BTreeMap::new();
+    let mut channels: BTreeMap<(usize, usize), RelayChannel> = BTreeMap::new();
     let mut moves = 100;
     for _ in 0..400 {
         let (one, other) = (rng.random_range(0..known.len()), rng.random_range(0..known.len()));

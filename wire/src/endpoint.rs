@@ -5,7 +5,7 @@ use minicbor::{Decoder, Encoder};
 
 use crate::error::DecodeError;
 use crate::fields::{put, tuple};
-use crate::relay_frame::Channel;
+use crate::relay_frame::RelayChannel;
 
 /// Most endpoints of one node that are kept or tried: two address families, a few interfaces, a few observed mappings.
 pub const ENDPOINTS_MAX: usize = 16;
@@ -21,7 +21,7 @@ pub enum Endpoint {
         /// Where the relay is.
         relay: SocketAddr,
         /// Our number for the peer there.
-        channel: Channel,
+        channel: RelayChannel,
     },
 }
 
@@ -34,7 +34,7 @@ impl Endpoint {
 
     /// The endpoint behind a relay.
     #[must_use]
-    pub fn relayed(relay: SocketAddr, channel: Channel) -> Self {
+    pub fn relayed(relay: SocketAddr, channel: RelayChannel) -> Self {
         Self::Relayed { relay: canonical(relay), channel }
     }
 

@@ -72,7 +72,7 @@ pub use record::{
 };
 pub use redeem::{CONTACT_ADDRS_MAX, CONTACTS_MAX, Contact, RedeemReply, RedeemRequest, Refusal};
 pub use relay_announcement::{Load, Place, RelayAnnouncement, RelayState};
-pub use relay_frame::{Channel, RELAY_FRAME_LEN, RelayDirection, RelayFrameHeader};
+pub use relay_frame::{RELAY_FRAME_LEN, RelayChannel, RelayDirection, RelayFrameHeader};
 pub use relay_message::{
     CHALLENGE_LEN, Challenge, FromRelay, RELAY_MESSAGE_LEN_MAX, RegistrationId, RelayMessageKind, RelayRefusal,
     RelayRegistration, ToRelay,

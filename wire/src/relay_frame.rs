@@ -11,9 +11,9 @@ pub(crate) const TYPE_RELAY_FRAME: u8 = 0x0c;
 /// A member's number at a relay for one peer. Each of the two has its own, drawn at random: who does not know it cannot
 /// send to it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Channel(pub u32);
+pub struct RelayChannel(pub u32);
 
-impl fmt::Debug for Channel {
+impl fmt::Debug for RelayChannel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:08x}", self.0)
     }
@@ -36,7 +36,7 @@ pub struct RelayFrameHeader {
     /// Which way it goes.
     pub direction: RelayDirection,
     /// The member's number for the peer: the sender's on the way to the relay, the receiver's from there.
-    pub channel: Channel,
+    pub channel: RelayChannel,
 }
 
 impl RelayFrameHeader {
@@ -70,7 +70,7 @@ impl RelayFrameHeader {
             Some(_) => return Err(DecodeError::Value),
             None => return Err(DecodeError::Truncated),
         }
-        let channel = Channel(u32::from_le_bytes([head[4], head[5], head[6], head[7]]));
+        let channel = RelayChannel(u32::from_le_bytes([head[4], head[5], head[6], head[7]]));
         Ok(Self { direction, channel })
     }
 }

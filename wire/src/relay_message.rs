@@ -10,7 +10,7 @@ use crate::fields::{FieldReader, FieldWriter, array, bytes, u8, u64};
 use crate::frame::{PROTOCOL_VERSION, is_supported_version};
 use crate::keys::NodeId;
 use crate::relay_announcement::{Load, RelayState};
-use crate::relay_frame::Channel;
+use crate::relay_frame::RelayChannel;
 use crate::signed::{MessageType, Signed, SignedMessage};
 
 /// Longest relay message: with IPv6 and UDP headers it passes every IPv6 link unfragmented (RFC 8200 §5).
@@ -190,7 +190,7 @@ pub enum FromRelay {
         /// The member.
         node: NodeId,
         /// The asker's number for it.
-        channel: Channel,
+        channel: RelayChannel,
     },
     /// The member is not registered here.
     Unbound {
@@ -202,7 +202,7 @@ pub enum FromRelay {
     /// What was sent on a channel did not arrive: there is no such channel, or nobody at its other end any more.
     Gone {
         /// The channel.
-        channel: Channel,
+        channel: RelayChannel,
     },
 }
 
@@ -398,6 +398,6 @@ fn u16(d: &mut Decoder<'_>) -> Result<u16, DecodeError> {
     Ok(d.u16()?)
 }
 
-fn channel(d: &mut Decoder<'_>) -> Result<Channel, DecodeError> {
-    Ok(Channel(d.u32()?))
+fn channel(d: &mut Decoder<'_>) -> Result<RelayChannel, DecodeError> {
+    Ok(RelayChannel(d.u32()?))
 }

@@ -95,7 +95,7 @@ impl Announcer {
     }
 
     /// Where we can be reached: as seen by others first, then our own addresses.
-    fn endpoints(&self) -> Vec<SocketAddr> {
+    pub(super) fn endpoints(&self) -> Vec<SocketAddr> {
         let mut endpoints: Vec<SocketAddr> = self.observed();
         for address in self.local.data.iter().filter(|address| is_dialable(address)) {
             let address = Endpoint::udp(*address).socket_addr();
@@ -160,6 +160,7 @@ impl Node {
             endpoints: self.announcer.endpoints(),
             control,
             home_peers,
+            relays: self.home_relays(),
         };
         if self.roster.endpoints(&node).is_some_and(|held| says_the_same(held, &announcement)) {
             return;
@@ -214,12 +215,9 @@ impl Node {
         if is_stranger || self.greatest_calls.get(from).is_some_and(is_old) {
             return;
         }
-        let acted = self.calls_acted_on.get(from);
-        let may_name = acted.is_none_or(|acted| now.monotonic.since(*acted) >= CALLED_EVERY);
         self.greatest_calls.insert(*from, *at);
         let is_live = self.has_live_session(from, now);
-        if may_name {
-            self.calls_acted_on.insert(*from, now.monotonic);
+        if self.may_act_on_call(from, now) {
             self.agent(*from).add_called(endpoints);
         }
         let agent = self.agent(*from);
@@ -230,6 +228,16 @@ impl Node {
             self.device.renew(from, self.rng.as_mut(), now);
             self.try_new_endpoints(from, now);
         }
+    }
+
+    /// Whether a caller may name endpoints now, which counts as its turn.
+    pub(super) fn may_act_on_call(&mut self, from: &NodeId, now: Now) -> bool {
+        let acted = self.calls_acted_on.get(from);
+        let may = acted.is_none_or(|acted| now.monotonic.since(*acted) >= CALLED_EVERY);
+        if may {
+            self.calls_acted_on.insert(*from, now.monotonic);
+        }
+        may
     }
 
     /// Endpoints that became known while a handshake is under way are tried at once: the peer may be sending already.
@@ -271,7 +279,9 @@ fn one_spelling(address: &ControlAddr) -> ControlAddr {
 /// Whether an announcement says nothing but what one of not long before said.
 fn says_the_same(held: &EndpointAnnouncement, new: &EndpointAnnouncement) -> bool {
     let is_recent = held.expires + RENEW > new.expires;
-    is_recent && held.endpoints == new.endpoints && held.control == new.control && held.home_peers == new.home_peers
+    let found = |said: &EndpointAnnouncement| (said.endpoints.clone(), said.control.clone());
+    let helped = |said: &EndpointAnnouncement| (said.home_peers.clone(), said.relays.clone());
+    is_recent && found(held) == found(new) && helped(held) == helped(new)
 }
 
 /// Where a node's record is found in the DHT.

@@ -1,4 +1,6 @@
-use holloway_wire::{NodeId, Now, Publication, RedeemReply, RedeemRequest, Refusal};
+use holloway_wire::{
+    Broadcast, MemberRequest, NodeId, Now, Publication, RELAYS_MAX, RedeemReply, RedeemRequest, Refusal, RelaysReply,
+};
 
 use super::Node;
 use super::commands::Promise;
@@ -15,7 +17,10 @@ impl Node {
             ControlEvent::Connected { node, outbound } => {
                 self.with_neighbours(now, |neighbours, context| neighbours.handle_connected(node, outbound, context));
             }
-            ControlEvent::Opened { node } => self.neighbours.handle_opened(&node, now.monotonic),
+            ControlEvent::Opened { node } => {
+                self.neighbours.handle_opened(&node, now.monotonic);
+                self.relays.handle_neighbour(node, now.monotonic);
+            }
             ControlEvent::Disconnected { node } => {
                 self.neighbours.handle_disconnected(&node, self.rng.as_mut(), now.monotonic);
             }
@@ -29,11 +34,7 @@ impl Node {
                 });
             }
             ControlEvent::Gossip { message, source, body } => {
-                let verdict =
-                    self.with_neighbours(now, |neighbours, context| neighbours.handle_gossip(&source, &body, context));
-                if verdict == Verdict::Reject {
-                    self.drops.count(DropReason::ControlMessage);
-                }
+                let verdict = self.gossip(&source, &body, now);
                 self.control(ControlCommand::Judge { message, verdict });
             }
             ControlEvent::Discovered { node, addresses } => {
@@ -62,11 +63,46 @@ impl Node {
             Channel::Redeem => self.redeem(token, node, body, now),
             Channel::Sync => self.neighbours.handle_sync(token, &node, body, &self.roster),
             Channel::Member => {
-                let taken = self
-                    .with_neighbours(now, |neighbours, context| neighbours.handle_call(token, &node, body, context));
-                if !taken {
+                if !self.asked_by_member(token, node, body, now) {
                     self.drops.count(DropReason::ControlMessage);
                 }
+            }
+        }
+    }
+
+    /// Someone passed on a message to everyone.
+    fn gossip(&mut self, source: &NodeId, body: &[u8], now: Now) -> Verdict {
+        let verdict = match Broadcast::decode(body) {
+            Ok(Broadcast::Publication(publication)) => {
+                self.with_neighbours(now, |neighbours, context| neighbours.handle_gossip(source, &publication, context))
+            }
+            Ok(Broadcast::Relay(announcement)) => return self.relay_announced(&announcement, true, now),
+            Err(_) => Verdict::Reject,
+        };
+        if verdict == Verdict::Reject {
+            self.drops.count(DropReason::ControlMessage);
+        }
+        verdict
+    }
+
+    /// A neighbour asks something of a member. Says whether it may, and could be read.
+    fn asked_by_member(&mut self, token: ResponseToken, node: NodeId, body: &[u8], now: Now) -> bool {
+        match MemberRequest::decode(body) {
+            Ok(MemberRequest::Call(call)) => {
+                self.control(ControlCommand::Respond { token, body: Vec::new() });
+                self.with_neighbours(now, |neighbours, context| neighbours.handle_call(&node, call, context))
+            }
+            Ok(MemberRequest::Relays) if self.neighbours.may_ask(&node, now.monotonic) => {
+                let mut relays = self.relays.announcements(now.unix);
+                relays.extend(self.own_relay.clone());
+                let excess = relays.len().saturating_sub(RELAYS_MAX);
+                let body = RelaysReply { relays: relays.split_off(excess) }.encode();
+                self.control(ControlCommand::Respond { token, body });
+                true
+            }
+            Ok(MemberRequest::Relays) | Err(_) => {
+                self.control(ControlCommand::Respond { token, body: Vec::new() });
+                false
             }
         }
     }
@@ -136,6 +172,11 @@ impl Node {
             NeighbourOutput::Lost => self.announcer.announce_soon(now),
             NeighbourOutput::CaughtUp => self.event(Event::CaughtUp),
             NeighbourOutput::Called(call) => self.called(&call, now),
+            NeighbourOutput::Relays(relays) => {
+                for announcement in &relays {
+                    self.relay_announced(announcement, false, now);
+                }
+            }
             NeighbourOutput::Skewed { node, by } => {
                 let detail = format!("its clock is {} s from ours", by.as_secs());
                 self.event(Event::Security { kind: SecurityKind::ClockSkew, node: Some(node), detail });

@@ -8,6 +8,7 @@
 mod announcing;
 mod commands;
 mod controlling;
+mod relaying;
 mod revoking;
 mod sessions;
 
@@ -17,7 +18,8 @@ use std::time::Duration;
 
 use holloway_wire::{
     Datagram, DecodeError, Endpoint, Hello, InnerPacket, Instant, NetworkId, NodeId, Now, OverlayAddr,
-    PROTOCOL_VERSION, Publication, PublicationKind, RECORD_OVERHEAD, RecordKind, UnixTime,
+    PROTOCOL_VERSION, Publication, PublicationKind, RECORD_OVERHEAD, RecordKind, RelayAnnouncement, RelayFrameHeader,
+    RelayMessageKind, Signed, UnixTime,
 };
 
 use crate::allowed_ips::AllowedIps;
@@ -28,6 +30,7 @@ use crate::neighbours::{Context, Neighbours};
 use crate::output::{ControlEvent, Event, LocalAddrs, Output, Persisted, RecordId, Stored, TrafficReport, Write};
 use crate::path::PathAgent;
 use crate::pings::Pings;
+use crate::relays::Relays;
 use crate::rng::SecureRng;
 use crate::roster::{Roster, RosterChange};
 use crate::settings::{Identity, Settings};
@@ -47,6 +50,8 @@ pub enum TimerName {
     Path,
     /// The control plane's.
     Neighbours,
+    /// A relay's.
+    Relays,
     /// A ping's.
     Ping,
     /// Our own announcement's.
@@ -68,6 +73,9 @@ pub struct Node {
     traffic: BTreeMap<NodeId, Carried>,
     allowed_ips: AllowedIps,
     neighbours: Neighbours,
+    relays: Relays,
+    /// What this machine says of itself as a relay.
+    own_relay: Option<Signed<RelayAnnouncement>>,
     issuer: Issuer,
     pings: Pings,
     announcer: Announcer,
@@ -113,6 +121,8 @@ impl Node {
             traffic: BTreeMap::new(),
             allowed_ips: AllowedIps::default(),
             neighbours: Neighbours::default(),
+            relays: Relays::default(),
+            own_relay: None,
             issuer: Issuer::new(stored.invites, settings.max_clock_skew),
             pings: Pings::default(),
             announcer: Announcer::new(now),
@@ -168,7 +178,17 @@ impl Node {
 
     /// A datagram that no lane could place.
     pub fn handle_datagram(&mut self, from: Endpoint, mut datagram: Vec<u8>, now: Now) {
-        let from = from.canonical();
+        let mut from = from.canonical();
+        if RelayFrameHeader::is_frame(&datagram) {
+            let Some(sender) = self.unframe(from.socket_addr(), &mut datagram) else {
+                return;
+            };
+            from = sender;
+        } else if RelayMessageKind::of(&datagram).is_some() {
+            self.relay_message(from.socket_addr(), &datagram, now);
+            self.settle(now);
+            return;
+        }
         match Datagram::decode(&datagram) {
             Ok(Datagram::Transport) => {
                 self.device.handle_transport(from, &mut datagram, self.rng.as_mut(), now);
@@ -215,6 +235,7 @@ impl Node {
         if self.announcer.set_local(local, now) {
             self.paths.values_mut().for_each(PathAgent::handle_network_change);
             self.device.keepalive_all();
+            self.with_relays(now, Relays::handle_network_change);
         }
         self.settle(now);
     }
@@ -240,6 +261,9 @@ impl Node {
                 neighbours.handle_timeout(context);
             }
         });
+        if self.relays.poll_timeout().is_some_and(|at| at <= now.monotonic) {
+            self.with_relays(now, Relays::handle_timeout);
+        }
         for ping in self.pings.expired(now.monotonic) {
             self.done(ping.command, Err(CommandError::Timeout(ping.timeout)));
         }
@@ -260,6 +284,7 @@ impl Node {
             self.device.poll_timeout().map(|at| (at, TimerName::Tunnel)),
             self.path_deadlines.first().map(|(at, _)| (*at, TimerName::Path)),
             self.neighbours.poll_timeout().map(|at| (at, TimerName::Neighbours)),
+            self.relays.poll_timeout().map(|at| (at, TimerName::Relays)),
             self.pings.poll_timeout().map(|at| (at, TimerName::Ping)),
             self.announcer.poll_timeout().map(|at| (at, TimerName::Announcement)),
             self.roster.next_expiry().map(|at| (self.monotonic(at), TimerName::Membership)),
@@ -286,6 +311,8 @@ impl Node {
                 self.roster_change(change, now);
             } else if let Some(output) = self.neighbours.poll_output() {
                 self.neighbour_output(output, now);
+            } else if let Some(output) = self.relays.poll_output() {
+                self.relays_output(output, now);
             } else {
                 break;
             }
@@ -423,6 +450,7 @@ impl Node {
             self.path_deadlines.remove(&(at, node));
         }
         self.neighbours.expel(node);
+        self.with_relays(now, |relays, context| relays.handle_left(&node, context));
         let label = self.roster.certificate(&node).map(|certificate| certificate.membership().label.clone());
         let blocked = self.roster.member(&node).is_some();
         self.event(Event::MemberLeft { node, label, blocked });
@@ -439,8 +467,11 @@ impl Node {
         if let Some(announcement) = self.roster.endpoints(&node)
             && announcement.expires > now.unix
         {
-            let endpoints = announcement.endpoints.clone();
+            let (endpoints, relays) = (announcement.endpoints.clone(), announcement.relays.clone());
             self.agent(node).set_announced(&endpoints);
+            if self.relays.is_wanted(&node) {
+                self.with_relays(now, |known, context| known.handle_moved(&node, &relays, context));
+            }
             self.try_new_endpoints(&node, now);
         }
         self.neighbours.handle_roster(now.monotonic);
@@ -471,6 +502,8 @@ impl Node {
             rights: own.map_or(certificate.rights, |member| member.rights),
             observed: self.announcer.observed(),
             neighbours: self.neighbours.admitted(),
+            relays: self.relays.snapshots(now),
+            own_relay: self.own_relay.as_ref().map(|own| own.value().clone()),
             has_caught_up: self.neighbours.has_caught_up(),
             peers: self
                 .roster
@@ -504,6 +537,7 @@ impl Node {
             session: peer.and_then(|peer| session_snapshot(peer, now)),
             is_handshaking: peer.is_some_and(crate::tunnel::Peer::is_handshaking),
             endpoint: path.and_then(PathAgent::current),
+            relay: path.and_then(PathAgent::current).and_then(|endpoint| self.relays.name_behind(&endpoint)),
             rtt: path.and_then(PathAgent::rtt),
             record_limit: path.and_then(PathAgent::record_limit),
             mtu: path.and_then(PathAgent::record_limit).map(|limit| limit - RECORD_OVERHEAD),

@@ -118,7 +118,7 @@ impl Node {
             (Destination::Current | Destination::All, None) => Vec::new(),
         };
         for endpoint in endpoints {
-            self.outputs.push_back(Output::Transmit { endpoint, datagram: datagram.to_vec() });
+            self.transmit(endpoint, datagram.to_vec());
         }
     }
 
@@ -155,7 +155,7 @@ impl Node {
             return;
         }
         if let Some(agent) = self.path(&node) {
-            agent.handle_newest(from);
+            agent.handle_newest(from, now.monotonic);
         }
         self.file_path(&node);
     }
@@ -164,9 +164,10 @@ impl Node {
         let Some(agent) = self.path(&node) else {
             return;
         };
-        agent.handle_newest(from);
-        let probes = agent.probe_all(now.monotonic);
-        self.path_outputs(&node, probes, now);
+        agent.handle_newest(from, now.monotonic);
+        let mut outputs = agent.probe_all(now.monotonic);
+        outputs.extend(agent.upgrade(now.monotonic));
+        self.path_outputs(&node, outputs, now);
         self.reroute(&node, now);
     }
 
@@ -207,7 +208,7 @@ impl Node {
         let Some(agent) = self.path(node) else {
             return;
         };
-        if is_newest && agent.handle_newest(from) {
+        if is_newest && agent.handle_newest(from, now.monotonic) {
             self.reroute(node, now);
         } else if !is_newest {
             agent.handle_heard(from);
@@ -247,6 +248,8 @@ impl Node {
             }
             SessionControl::Probe { id } => {
                 self.tell(node, Destination::Exactly(from), &SessionControl::ProbeReply { id, observed });
+                let outputs = self.path(node).map(|agent| agent.handle_probed(from, now.monotonic));
+                self.path_outputs(node, outputs.unwrap_or_default(), now);
             }
             SessionControl::ProbeReply { id, observed } => {
                 self.announcer.note_observed(*node, observed, now);
@@ -264,6 +267,10 @@ impl Node {
                     let outputs = agent.handle_mtu_reply(id, size, from, now.monotonic);
                     self.path_outputs(node, outputs, now);
                 }
+            }
+            SessionControl::Call { endpoints } => {
+                self.heard(node, from, is_newest, now);
+                self.called_in_session(node, &endpoints, now);
             }
             SessionControl::RevocationsWanted => self.tell_revocations(node, now),
             SessionControl::Revocation(revocation) => self.told_revocation(node, revocation, now),
@@ -302,8 +309,11 @@ impl Node {
         if let Some(source) = traffic.newest_source {
             let is_newest = self.device.is_current(&node, traffic.index);
             self.heard(&node, source, is_newest, now);
-            if direction.sent {
-                self.path_used(&node, now);
+            let is_beside = self.paths.get(&node).is_some_and(|agent| agent.current() != Some(source));
+            match (direction.sent, is_beside) {
+                (true, true) => self.path_sent(&node, now),
+                (true, false) => self.path_used(&node, now),
+                (false, _) => {}
             }
         } else if direction.sent {
             self.path_sent(&node, now);
@@ -320,8 +330,12 @@ impl Node {
 
     fn path_used(&mut self, node: &NodeId, now: Now) {
         if let Some(agent) = self.path_of_session(node, now) {
+            let relayed = agent.current().filter(Endpoint::is_relayed);
             let outputs = agent.handle_used(now.monotonic);
             self.path_outputs(node, outputs, now);
+            if let Some(endpoint) = relayed {
+                self.relays.handle_used(node, &endpoint, now.monotonic);
+            }
         }
     }
 
@@ -332,10 +346,11 @@ impl Node {
 
     /// The socket refused a record as too long.
     pub(super) fn too_long(&mut self, refused: &TooLong, now: Now) {
-        let at = |agent: &PathAgent| agent.current() == Some(refused.endpoint);
+        let to = refused.endpoint.socket_addr();
+        let at = |agent: &PathAgent| agent.current().is_some_and(|current| current.socket_addr() == to);
         let nodes: Vec<NodeId> = self.paths.iter().filter(|(_, agent)| at(agent)).map(|(node, _)| *node).collect();
         for node in nodes {
-            let outputs = self.agent(node).handle_too_long(refused.endpoint, refused.length, now.monotonic);
+            let outputs = self.agent(node).handle_too_long(to, refused.length, now.monotonic);
             self.path_outputs(&node, outputs, now);
         }
     }
@@ -386,9 +401,19 @@ impl Node {
                     self.tell(node, Destination::Exactly(to), &SessionControl::MtuProbe { id, size });
                 }
                 PathOutput::RecordLimit => self.reroute(node, now),
-                PathOutput::Lost => self.device.renew(node, self.rng.as_mut(), now),
+                PathOutput::Call => self.call_in_session(node),
+                PathOutput::Lost => self.path_lost(node, now),
             }
         }
+    }
+
+    /// The path in use does not answer.
+    fn path_lost(&mut self, node: &NodeId, now: Now) {
+        let lost = self.paths.get(node).and_then(PathAgent::current);
+        if let Some(endpoint) = lost.filter(Endpoint::is_relayed) {
+            self.with_relays(now, |relays, context| relays.handle_silent(&endpoint, context));
+        }
+        self.device.renew(node, self.rng.as_mut(), now);
     }
 
     /// A handshake is being tried: the peer is called, so that both sides try together.
@@ -396,6 +421,7 @@ impl Node {
         let is_live = self.has_live_session(&node, now);
         if !is_live || attempt >= CALL_FROM_ATTEMPT {
             self.call(node, now);
+            self.want_relays(node, now);
         }
         if self.paths.get(&node).is_none_or(PathAgent::is_clueless) {
             self.look_up(&node);

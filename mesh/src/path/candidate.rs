@@ -11,6 +11,8 @@ pub enum CandidateKind {
     Called,
     /// The peer was seen there.
     Seen,
+    /// A relay passes on to the peer what is sent there.
+    Relayed,
 }
 
 /// What came of trying a candidate last.

@@ -7,6 +7,10 @@
 //! path is probed; after three probes without an answer all candidates are tried again, and the caller begins a
 //! handshake. The agent gives nothing up: without an answer it keeps its last path until something better shows.
 //!
+//! A path through a relay is as good as any to begin with, and given up for a straight one as soon as one answers: while
+//! it is used, the peer is called through it from time to time, and both sides probe each other straight at once, which
+//! opens the NATs in between. What comes through a relay never displaces a straight path that answers.
+//!
 //! How long the records are that the path in use carries is found out beside all that, see [`mtu`].
 //!
 //! It does not know what a session is, nor how a probe is sealed.
@@ -17,15 +21,17 @@ mod mtu;
 mod search;
 mod sizes;
 mod trial;
+mod upgrade;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use holloway_wire::{ENDPOINTS_MAX, Endpoint, Instant, MtuProbeSize, is_dialable};
+use holloway_wire::{ENDPOINTS_MAX, Endpoint, Instant, MtuProbeSize, RELAY_FRAME_LEN, is_dialable};
 
 pub use candidate::{Candidate, CandidateKind, CandidateResult};
 use mtu::{Ask, PathMtu};
+use upgrade::Upgrade;
 
 /// Sent but nothing heard for this long: probe (ARCHITECTURE §5 "Times and limits").
 const SILENCE: Duration = Duration::from_secs(1);
@@ -38,6 +44,12 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 const FASTER_PERCENT: u32 = 80;
 /// by at least this much: below it the difference is noise.
 const FASTER_BY: Duration = Duration::from_millis(2);
+/// A peer that sends through a relay although there is a straight path may not hear us there: how often that is looked
+/// into.
+const DOUBT_EVERY: Duration = Duration::from_secs(1);
+/// How often a source of which nothing was known is probed in answer to a probe from there (PROMISES case 34: one probe
+/// a second to an address that is not verified).
+const RETURN_EVERY: Duration = Duration::from_secs(1);
 /// Probes under way to one peer: one for each candidate, and those of a silent path.
 const PROBES_MAX: usize = ENDPOINTS_MAX + PROBES as usize;
 
@@ -52,8 +64,11 @@ pub(crate) struct PathAgent {
     silent_probes: u32,
     probe_at: Option<Instant>,
     given_up: bool,
-    /// For the endpoint in use, and those that were before.
-    mtus: BTreeMap<Endpoint, PathMtu>,
+    doubted: Option<Instant>,
+    returned: Option<Instant>,
+    upgrade: Upgrade,
+    /// For the endpoint in use, and those that were before; boxed, as a map has room for more than there mostly is.
+    mtus: BTreeMap<Endpoint, Box<PathMtu>>,
     mtu_max: Option<u16>,
     next_mtu_probe: u64,
     /// The deadline under which the parent has filed this agent.
@@ -77,6 +92,8 @@ pub(crate) enum PathOutput {
     RecordLimit,
     /// The path is dead: begin a handshake over all candidates.
     Lost,
+    /// Call the peer over the path in use: it shall probe us straight, as we probe it now.
+    Call,
 }
 
 impl PathAgent {
@@ -151,14 +168,30 @@ impl PathAgent {
         }
     }
 
+    /// The peer can be reached through a relay.
+    pub(crate) fn add_relayed(&mut self, endpoint: Endpoint) {
+        self.add(endpoint, CandidateKind::Relayed);
+    }
+
+    /// An endpoint leads nowhere any more. What was in use stays so until something else answers, which is looked for at
+    /// once.
+    pub(crate) fn handle_unreachable(&mut self, endpoint: &Endpoint, now: Instant) -> Vec<PathOutput> {
+        if self.current == Some(*endpoint) {
+            return if self.given_up { Vec::new() } else { self.give_up(now) };
+        }
+        self.candidates.remove(endpoint);
+        Vec::new()
+    }
+
     fn add(&mut self, endpoint: Endpoint, kind: CandidateKind) {
         if self.candidates.len() >= ENDPOINTS_MAX && !self.candidates.contains_key(&endpoint) {
             let current = self.current;
-            let worst = self
-                .candidates
-                .iter()
-                .filter(|(known, _)| Some(**known) != current)
-                .max_by_key(|(_, candidate)| (!candidate.announced, candidate.result == CandidateResult::Silent));
+            let worst = self.candidates.iter().filter(|(known, _)| Some(**known) != current).max_by_key(
+                |(known, candidate)| {
+                    let is_named = candidate.announced || known.is_relayed();
+                    (!is_named, candidate.result == CandidateResult::Silent)
+                },
+            );
             let Some((worst, _)) = worst else {
                 return;
             };
@@ -190,29 +223,77 @@ impl PathAgent {
         endpoints
     }
 
-    /// The peer was authentic at a source, and it was its newest word: this is where it is. Says whether that changed
-    /// the path.
-    pub(crate) fn handle_newest(&mut self, from: Endpoint) -> bool {
-        self.handle_heard(from);
-        self.switch(from)
+    /// The peer was authentic at a source, and it was its newest word: this is where it is, unless it came through a
+    /// relay beside a straight path that answers. Says whether that changed the path.
+    pub(crate) fn handle_newest(&mut self, from: Endpoint, now: Instant) -> bool {
+        if self.handle_heard(from) {
+            return self.switch(from);
+        }
+        let is_due = self.doubted.is_none_or(|doubted| now.since(doubted) >= DOUBT_EVERY);
+        if self.probe_at.is_none() && is_due {
+            self.doubted = Some(now);
+            self.unanswered_since = Some(now);
+            self.probe_at = Some(now);
+        }
+        false
     }
 
-    /// The peer was authentic at a source.
-    pub(crate) fn handle_heard(&mut self, from: Endpoint) {
-        self.unanswered_since = None;
-        self.silent_probes = 0;
-        self.probe_at = None;
-        self.given_up = false;
-        self.add(from, CandidateKind::Seen);
+    /// The peer was authentic at a source. Says whether that tells anything of the path in use.
+    pub(crate) fn handle_heard(&mut self, from: Endpoint) -> bool {
+        let is_straight = |current: Endpoint| !current.is_relayed();
+        let is_beside = from.is_relayed() && !self.given_up && self.current.is_some_and(is_straight);
+        if !is_beside {
+            self.unanswered_since = None;
+            self.silent_probes = 0;
+            self.probe_at = None;
+            self.given_up = false;
+        }
+        self.add(from, if from.is_relayed() { CandidateKind::Relayed } else { CandidateKind::Seen });
         if let Some(candidate) = self.candidates.get_mut(&from) {
             candidate.result = CandidateResult::Answered;
         }
+        !is_beside
+    }
+
+    /// The peer probes us from a source: what is not known to lead there is probed in return. Our own probe there may
+    /// have been what the NAT in front of it did not let through.
+    pub(crate) fn handle_probed(&mut self, from: Endpoint, now: Instant) -> Vec<PathOutput> {
+        self.add(from, if from.is_relayed() { CandidateKind::Relayed } else { CandidateKind::Seen });
+        let is_proven = |candidate: &Candidate| candidate.result == CandidateResult::Answered;
+        if self.candidates.get(&from).is_none_or(is_proven) {
+            return Vec::new();
+        }
+        if self.returned.is_some_and(|returned| now.since(returned) < RETURN_EVERY) {
+            return Vec::new();
+        }
+        self.returned = Some(now);
+        self.probe(from, now).into_iter().collect()
+    }
+
+    /// Tries to get away from a relay, if the path goes through one and it is time.
+    pub(crate) fn upgrade(&mut self, now: Instant) -> Vec<PathOutput> {
+        let is_relayed = self.current.is_some_and(|current| current.is_relayed());
+        if !is_relayed || self.given_up || !self.upgrade.take_turn(now) {
+            return Vec::new();
+        }
+        let mut outputs = vec![PathOutput::Call];
+        outputs.extend(self.probe_straight(now));
+        outputs
+    }
+
+    /// Probes every candidate that no relay is on the way to.
+    pub(crate) fn probe_straight(&mut self, now: Instant) -> Vec<PathOutput> {
+        let straight: Vec<Endpoint> = self.candidates.keys().filter(|known| !known.is_relayed()).copied().collect();
+        straight.into_iter().filter_map(|endpoint| self.probe(endpoint, now)).collect()
     }
 
     fn switch(&mut self, to: Endpoint) -> bool {
         let before = self.current.replace(to);
         if before == Some(to) {
             return false;
+        }
+        if !before.is_some_and(|before| before.is_relayed()) {
+            self.upgrade.begin();
         }
         let left = before.and_then(|before| self.mtus.get_mut(&before));
         let limit = left.map(|mtu| {
@@ -221,14 +302,15 @@ impl PathAgent {
         });
         let (candidates, mtu_max) = (&self.candidates, self.mtu_max);
         self.mtus.retain(|endpoint, _| candidates.contains_key(endpoint));
-        let entry = self.mtus.entry(to).and_modify(PathMtu::handle_moved);
-        entry.or_insert_with(|| PathMtu::new(&to, limit, mtu_max));
+        let entry = self.mtus.entry(to).and_modify(|mtu| mtu.handle_moved());
+        entry.or_insert_with(|| Box::new(PathMtu::new(&to, limit, mtu_max)));
         true
     }
 
-    /// This machine is somewhere else: the path in use may carry more or less from there.
+    /// This machine is somewhere else: the path in use may carry more or less from there, and there may be a better one.
     pub(crate) fn handle_network_change(&mut self) {
-        self.mtus.values_mut().for_each(PathMtu::handle_moved);
+        self.upgrade.begin();
+        self.mtus.values_mut().for_each(|mtu| mtu.handle_moved());
     }
 
     /// Whether the endpoint in use has answered as long as it was asked.
@@ -246,7 +328,9 @@ impl PathAgent {
 
     /// Data was sent over the path, whether or not the peer was silent: sizes may be tried.
     pub(crate) fn handle_used(&mut self, now: Instant) -> Vec<PathOutput> {
-        self.with_mtu(|mtu, ids| mtu.handle_used(ids, now))
+        let mut outputs = self.upgrade(now);
+        outputs.extend(self.with_mtu(|mtu, ids| mtu.handle_used(ids, now)));
+        outputs
     }
 
     /// An MTU probe was answered. Only the answer to a question that is open here counts, and only from where it was
@@ -265,11 +349,12 @@ impl PathAgent {
         self.with_mtu(|mtu, ids| mtu.handle_reply(ask, ids, now))
     }
 
-    /// The local socket refused a record of this length for an endpoint.
-    pub(crate) fn handle_too_long(&mut self, endpoint: Endpoint, length: usize, now: Instant) -> Vec<PathOutput> {
-        if self.current != Some(endpoint) {
+    /// The local socket refused a datagram of this length for the address that the path in use goes by.
+    pub(crate) fn handle_too_long(&mut self, to: SocketAddr, length: usize, now: Instant) -> Vec<PathOutput> {
+        let Some(current) = self.current.filter(|current| current.socket_addr() == to) else {
             return Vec::new();
-        }
+        };
+        let length = if current.is_relayed() { length.saturating_sub(RELAY_FRAME_LEN) } else { length };
         let length = u16::try_from(length).unwrap_or(u16::MAX);
         self.with_mtu(|mtu, _| {
             mtu.handle_too_long(length, now);
@@ -327,9 +412,11 @@ impl PathAgent {
         self.handle_heard(from);
         let before = self.rtt();
         self.note_rtt(probe.endpoint, rtt);
-        let is_faster = match before {
-            None => self.current.is_none(),
-            Some(before) => rtt + FASTER_BY <= before && rtt <= before * FASTER_PERCENT / 100,
+        let is_faster = match (self.current, before) {
+            (None, _) => true,
+            (Some(current), _) if current.is_relayed() != probe.endpoint.is_relayed() => current.is_relayed(),
+            (Some(_), None) => false,
+            (Some(_), Some(before)) => rtt + FASTER_BY <= before && rtt <= before * FASTER_PERCENT / 100,
         };
         let is_rescue = self.given_up_on(probe.endpoint);
         (is_faster || is_rescue) && self.switch(probe.endpoint)

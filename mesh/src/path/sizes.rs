@@ -1,4 +1,4 @@
-use holloway_wire::{Endpoint, RECORD_OVERHEAD};
+use holloway_wire::{Endpoint, RECORD_OVERHEAD, RELAY_FRAME_LEN};
 
 /// What a record adds to its content.
 const OVERHEAD: u16 = RECORD_OVERHEAD as u16;
@@ -42,6 +42,7 @@ impl Sizes {
     /// The sizes towards an endpoint, no longer than carries `mtu_max` inner bytes where that was decided.
     pub(super) fn new(endpoint: &Endpoint, mtu_max: Option<u16>) -> Self {
         let headers = if endpoint.socket_addr().is_ipv4() { HEADERS_V4 } else { HEADERS_V6 };
+        let headers = if endpoint.is_relayed() { headers + RELAY_FRAME_LEN as u16 } else { headers };
         let max = UNDERLAY_MTU_MAX - headers;
         let decided = mtu_max.map_or(max, |mtu| mtu.saturating_add(OVERHEAD).max(FLOOR));
         Self { headers, max: max.min(decided) }

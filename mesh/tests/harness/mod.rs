@@ -5,12 +5,13 @@
     reason = "each test uses a part, and looks for one thing among many"
 )]
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use holloway_mesh::*;
+use holloway_relay as relay;
 use holloway_wire::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -36,6 +37,7 @@ pub(crate) const INITIATION: u8 = 0x08;
 pub(crate) const RESPONSE: u8 = 0x09;
 pub(crate) const COOKIE: u8 = 0x0a;
 pub(crate) const TRANSPORT: u8 = 0x0b;
+pub(crate) const RELAY_FRAME: u8 = 0x0c;
 
 impl Flight {
     pub(crate) fn is(&self, kind: u8) -> bool {
@@ -49,6 +51,9 @@ pub(crate) struct Side {
     pub(crate) id: NodeId,
     pub(crate) ip: Ipv6Addr,
     pub(crate) endpoint: Endpoint,
+    pub(crate) key: IdentityKey,
+    /// It is a relay.
+    pub(crate) relay: Option<relay::Server>,
     pub(crate) disk: Disk,
     /// How far its wall clock is from the true time, in seconds.
     pub(crate) clock_error: i64,
@@ -65,6 +70,15 @@ pub(crate) struct Side {
     pub(crate) before: DropCounts,
 }
 
+impl Side {
+    /// When its node or its relay wants to act next, in nanoseconds.
+    fn poll_timeout(&self) -> Option<u64> {
+        let node = self.node.poll_timeout().map(|(at, _)| at);
+        let relay = self.relay.as_ref().map(relay::Server::poll_timeout);
+        node.into_iter().chain(relay).min().map(|at| at.as_nanos())
+    }
+}
+
 /// Several nodes in one network.
 pub(crate) struct Net {
     pub(crate) sides: Vec<Side>,
@@ -76,6 +90,7 @@ pub(crate) struct Net {
     pub(crate) settings: Settings,
     controls: VecDeque<(usize, ControlCommand)>,
     connections: Vec<(usize, usize)>,
+    admitted: BTreeSet<(usize, usize)>,
     asked: BTreeMap<ResponseToken, (usize, RequestId)>,
     next: u64,
     seed: u64,
@@ -112,6 +127,7 @@ impl Net {
             settings,
             controls: VecDeque::new(),
             connections: Vec::new(),
+            admitted: BTreeSet::new(),
             asked: BTreeMap::new(),
             next: 0,
             seed,
@@ -174,6 +190,7 @@ impl Net {
     pub(crate) fn add(&mut self, identity: Identity, stored: Stored) -> usize {
         let side = self.sides.len();
         let id = identity.node_id();
+        let key = IdentityKey::from_bytes(&identity.key.to_bytes());
         let rng = Box::new(self.rng());
         let node = Node::new(identity, self.settings.clone(), stored, rng, self.now_at(side));
         let address: SocketAddr = format!("192.0.2.{}:4242", side + 1).parse().expect("an address");
@@ -182,6 +199,8 @@ impl Net {
             id,
             ip: OverlayAddr::of_node(&self.network, &id).ip(),
             endpoint: Endpoint::udp(address),
+            key,
+            relay: None,
             disk: Disk::Writes,
             clock_error: 0,
             received: Vec::new(),
@@ -266,6 +285,7 @@ impl Net {
 
     pub(crate) fn disconnect(&mut self, a: usize, b: usize) {
         self.connections.retain(|pair| *pair != (a, b) && *pair != (b, a));
+        self.admitted.retain(|pair| *pair != (a, b) && *pair != (b, a));
         let (a_id, b_id) = (self.sides[a].id, self.sides[b].id);
         self.act(a, |node, now| node.handle_control(ControlEvent::Disconnected { node: b_id }, now));
         self.act(b, |node, now| node.handle_control(ControlEvent::Disconnected { node: a_id }, now));
@@ -331,7 +351,22 @@ impl Net {
             }
             ControlCommand::Judge { verdict, .. } => self.sides[from].verdicts.push(verdict),
             ControlCommand::Dial { node, .. } => self.sides[from].dials.push(node),
-            ControlCommand::Admit { .. } | ControlCommand::PutRecord { .. } | ControlCommand::JudgeRecord { .. } => {}
+            ControlCommand::Admit { node } => self.admit(from, &node),
+            ControlCommand::PutRecord { .. } | ControlCommand::JudgeRecord { .. } => {}
+        }
+    }
+
+    /// Opens members' conversations when both sides have admitted each other.
+    fn admit(&mut self, from: usize, node: &NodeId) {
+        let Some(to) = self.side_of(node) else {
+            return;
+        };
+        self.admitted.insert((from, to));
+        if self.admitted.contains(&(to, from)) {
+            for (side, other) in [(from, to), (to, from)] {
+                let node = self.sides[other].id;
+                self.act(side, |at, now| at.handle_control(ControlEvent::Opened { node }, now));
+            }
         }
     }
 
@@ -353,9 +388,60 @@ impl Net {
 
     /// Brings one datagram to whoever is at its target.
     pub(crate) fn deliver(&mut self, flight: Flight) {
-        if let Some(to) = self.side_at(&flight.to) {
+        let Some(to) = self.side_at(&flight.to) else {
+            return;
+        };
+        let is_for_relay = match flight.datagram.first() {
+            Some(&RELAY_FRAME) => flight.datagram.get(1) == Some(&(RelayDirection::ToRelay as u8)),
+            _ => RelayMessageKind::of(&flight.datagram) == Some(RelayMessageKind::ToRelay),
+        };
+        if is_for_relay {
+            let from = flight.from.socket_addr();
+            self.act_relay(to, |relay, now| relay.handle_datagram(from, &flight.datagram, now));
+        } else {
             self.act(to, |node, now| node.handle_datagram(flight.from, flight.datagram, now));
         }
+    }
+
+    /// Makes a side a relay.
+    pub(crate) fn start_relay(&mut self, side: usize) {
+        let key = IdentityKey::from_bytes(&self.sides[side].key.to_bytes());
+        let name = self.sides[side].node.snapshot(self.now_at(side)).label;
+        let identity = relay::Identity { network: self.network, key, name };
+        let endpoints = vec![self.sides[side].endpoint.socket_addr()];
+        let settings = relay::Settings { endpoints, ..relay::Settings::default() };
+        let (rng, now) = (Box::new(self.rng()), self.now_at(side));
+        self.sides[side].relay = Some(relay::Server::new(identity, settings, Vec::new(), rng, now));
+        self.act_relay(side, |relay, now| relay.handle_timeout(now));
+        self.run_control();
+    }
+
+    /// Gives a relay an input, if the side is one, and carries out what it wants.
+    pub(crate) fn act_relay(&mut self, side: usize, input: impl FnOnce(&mut relay::Server, Now)) {
+        let now = self.now_at(side);
+        let Some(mut server) = self.sides[side].relay.take() else {
+            return;
+        };
+        input(&mut server, now);
+        while let Some(output) = server.poll_output() {
+            match output {
+                relay::Output::Transmit { to, datagram } => {
+                    let from = self.sides[side].endpoint;
+                    self.flights.push_back(Flight { from, to: Endpoint::udp(to), datagram });
+                }
+                relay::Output::Judge { token, node, certificates } => {
+                    let is_member = self.sides[side].node.judge(&node, certificates, now);
+                    let standing = if is_member { relay::Standing::Member } else { relay::Standing::Stranger };
+                    server.handle_verdict(token, standing, now);
+                    self.drain(side);
+                }
+                relay::Output::Announce(announcement) => {
+                    self.act(side, |node, now| node.handle_own_relay(announcement, now));
+                }
+                relay::Output::Forwarding(_) | relay::Output::Keep(_) => {}
+            }
+        }
+        self.sides[side].relay = Some(server);
     }
 
     /// Carries everything until nothing is left, in no time.
@@ -385,7 +471,7 @@ impl Net {
         let end = self.monotonic + nanos(span);
         self.run_lossy(&mut arrives);
         loop {
-            let next = self.sides.iter().filter_map(|side| side.node.poll_timeout()).map(|(at, _)| at.as_nanos()).min();
+            let next = self.sides.iter().filter_map(Side::poll_timeout).min();
             let at = next.map_or(end, |next| next.max(self.monotonic).min(end));
             self.unix += at - self.monotonic;
             self.monotonic = at;
@@ -395,6 +481,7 @@ impl Net {
             }
             for side in due {
                 self.act(side, Node::handle_timeout);
+                self.act_relay(side, relay::Server::handle_timeout);
             }
             self.run_lossy(&mut arrives);
             let is_stuck = (0..self.sides.len()).any(|side| self.is_due(side));
@@ -406,7 +493,7 @@ impl Net {
 
     /// Moves the clock to the next timer and lets it act; what is sent stays under way.
     pub(crate) fn wait_for_timer(&mut self) {
-        let next = self.sides.iter().filter_map(|side| side.node.poll_timeout()).map(|(at, _)| at.as_nanos()).min();
+        let next = self.sides.iter().filter_map(Side::poll_timeout).min();
         let at = next.map_or(self.monotonic, |next| next.max(self.monotonic));
         self.unix += at - self.monotonic;
         self.monotonic = at;
@@ -419,7 +506,7 @@ impl Net {
     }
 
     fn is_due(&self, side: usize) -> bool {
-        self.sides[side].node.poll_timeout().is_some_and(|(at, _)| at.as_nanos() <= self.monotonic)
+        self.sides[side].poll_timeout().is_some_and(|at| at <= self.monotonic)
     }
 
     /// Until every side has announced itself to those it is connected with.

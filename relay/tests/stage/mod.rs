@@ -55,7 +55,7 @@ pub(crate) fn record(length: usize) -> Vec<u8> {
     record
 }
 
-pub(crate) fn frame(channel: Channel, record: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(channel: RelayChannel, record: &[u8]) -> Vec<u8> {
     let head = RelayFrameHeader { direction: RelayDirection::ToRelay, channel }.encode();
     [&head, record].concat()
 }
@@ -170,7 +170,7 @@ impl Stage {
     }
 
     /// Frames that the relay has passed on to an address since it was last looked at.
-    pub(crate) fn passed_on(&mut self, at: SocketAddr) -> Vec<(Channel, Vec<u8>)> {
+    pub(crate) fn passed_on(&mut self, at: SocketAddr) -> Vec<(RelayChannel, Vec<u8>)> {
         let mine = self.sent.extract_if(.., |(to, datagram)| *to == at && RelayFrameHeader::is_frame(datagram));
         let frames = mine.map(|(_, datagram)| {
             let header = RelayFrameHeader::decode(&datagram).expect("a frame");
@@ -221,7 +221,7 @@ impl Stage {
         peer
     }
 
-    pub(crate) fn bind(&mut self, from: &Peer, to: &Peer) -> Option<Channel> {
+    pub(crate) fn bind(&mut self, from: &Peer, to: &Peer) -> Option<RelayChannel> {
         self.say(from.at, &ToRelay::Bind { registration: from.registration, id: 5, node: to.key.node_id() });
         self.heard(from.at).into_iter().find_map(|message| match message {
             FromRelay::Bound { id: 5, node, channel } if node == to.key.node_id() => Some(channel),

@@ -1,0 +1,631 @@
+//! Relays: members that pass sealed datagrams on between those who cannot reach each other.
+//!
+//! [`Relays`] keeps the relays that are known, up to [`RELAYS_MAX`], by what they announce of themselves, measures how
+//! far they are, and registers with the nearest, the *home relay*, and with the next, the *standby*: both are announced,
+//! so that peers find us there. To reach a peer it registers with the relays that the peer announces for as long as they
+//! are in use, asks each for a channel, and says which endpoint the peer has then.
+//!
+//! It does not know what is sent through a relay, nor whether there is a better way to a peer.
+
+mod bindings;
+mod registration;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use holloway_wire::{
+    Endpoint, FromRelay, HOME_RELAYS_MAX, IdentityKey, Instant, Label, Load, MembershipCertificate, NetworkId, NodeId,
+    Now, RELAYS_MAX, RelayAnnouncement, RelayChannel, RelayRefusal, RelayRegistration, RelayState, Rights, Signed,
+    ToRelay, UnixTime, is_dialable,
+};
+
+use crate::output::Verdict;
+use crate::rng::{SecureRng, random_bytes};
+use crate::roster::Roster;
+
+use bindings::Bindings;
+use registration::{Registration, Step, Wish};
+
+/// A relay takes the home relay's place when its round trip is at most this share of the home relay's, and
+const NEARER_PERCENT: u32 = 75;
+/// shorter by at least this much: below it the difference is noise.
+const NEARER_BY: Duration = Duration::from_millis(5);
+
+/// How often the distance to every known relay is measured.
+const MEASURE_EVERY: Duration = Duration::from_secs(300);
+
+/// How often it is looked which relays are to be measured.
+const CHOOSE_EVERY: Duration = Duration::from_secs(30);
+
+/// Relays measured at once: a home router sees a handful of new mappings, no storm.
+const MEASURED_AT_ONCE: usize = 4;
+
+/// A relay that is registered with for the sake of a peer is left when nothing was sent through it for this long.
+const UNUSED_MAX: Duration = Duration::from_secs(300);
+
+/// Peers that channels are kept to.
+const WANTED_MAX: usize = 256;
+
+/// Relays registered with for the sake of peers.
+const VISITED_MAX: usize = 8;
+
+/// An announcement that is older than its end by up to this much still says where a relay might be found.
+const STALE_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// Longest time that an announcement may hold (ARCHITECTURE §5: every 30 s, gone after 60 s more).
+const LIFETIME_MAX: Duration = Duration::from_secs(600);
+
+/// How far ahead of our clock a relay's may be (ARCHITECTURE §5 "stored publications").
+const AHEAD_MAX: Duration = Duration::from_secs(60);
+
+/// How often a neighbour is asked for relays: while there is none to use, and else.
+const ASK_EVERY_WITHOUT: Duration = Duration::from_secs(10);
+const ASK_EVERY: Duration = Duration::from_secs(300);
+
+/// What the parent lends for the moment of an input.
+pub(crate) struct Context<'a> {
+    pub(crate) roster: &'a Roster,
+    pub(crate) key: &'a IdentityKey,
+    pub(crate) network: &'a NetworkId,
+    /// Our certificate, and as many of its parents as a message takes.
+    pub(crate) chain: &'a [MembershipCertificate],
+    pub(crate) rng: &'a mut dyn SecureRng,
+    pub(crate) now: Now,
+}
+
+/// What is wanted done.
+#[derive(Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "outputs are few and moved once")]
+pub(crate) enum RelaysOutput {
+    /// Send this to a relay.
+    Send { to: SocketAddr, message: ToRelay },
+    /// The relays that we can be found at are others now.
+    HomesChanged,
+    /// A relay sees us at this address.
+    Observed { relay: NodeId, address: SocketAddr },
+    /// A peer can be reached here.
+    Reachable { node: NodeId, endpoint: Endpoint },
+    /// This endpoint leads nowhere any more.
+    Unreachable { endpoint: Endpoint },
+    /// Ask this neighbour which relays it knows, or any.
+    Ask { node: Option<NodeId> },
+}
+
+/// How a relay is doing, as far as we know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RelayStanding {
+    /// We are registered with it, and found there first.
+    Home,
+    /// We are registered with it, and found there when the home relay is gone.
+    Standby,
+    /// We are registered with it to reach someone.
+    Visited,
+    /// It answers.
+    Known,
+    /// It has not been asked yet.
+    Untried,
+    /// It does not answer.
+    Silent,
+    /// It does not take us.
+    Refusing(RelayRefusal),
+}
+
+/// One relay, for people.
+#[derive(Debug, Clone)]
+pub struct RelaySnapshot {
+    /// What it says of itself.
+    pub announcement: RelayAnnouncement,
+    /// Where it has answered.
+    pub endpoint: Option<SocketAddr>,
+    /// The round trip, smoothed.
+    pub rtt: Option<Duration>,
+    /// What it is to us.
+    pub standing: RelayStanding,
+    /// Its load, in its own newest words.
+    pub load: Load,
+    /// Whether what it says of itself still holds.
+    pub is_current: bool,
+}
+
+struct Relay {
+    announcement: Signed<RelayAnnouncement>,
+    registration: Registration,
+    bindings: Bindings,
+    /// Something was sent through it, or is to be, until then.
+    in_use_until: Option<Instant>,
+}
+
+impl Relay {
+    fn endpoints(&self) -> Vec<SocketAddr> {
+        self.announcement.value().endpoints.iter().filter(|address| is_dialable(address)).copied().collect()
+    }
+
+    fn is_usable(&self) -> bool {
+        self.registration.is_good() && !self.registration.is_draining()
+    }
+
+    fn is_in_use(&self, now: Instant) -> bool {
+        self.in_use_until.is_some_and(|until| until > now)
+    }
+}
+
+/// Someone to be reached through relays.
+struct Wanted {
+    relays: Vec<NodeId>,
+    until: Instant,
+}
+
+/// The relays that this node knows, and what they are to it.
+#[derive(Default)]
+pub(crate) struct Relays {
+    known: BTreeMap<NodeId, Relay>,
+    /// The home relay, then the standby.
+    homes: Vec<NodeId>,
+    wanted: BTreeMap<NodeId, Wanted>,
+    ask_at: Option<Instant>,
+    choose_at: Option<Instant>,
+    outputs: VecDeque<RelaysOutput>,
+}
+
+impl Relays {
+    pub(crate) fn poll_output(&mut self) -> Option<RelaysOutput> {
+        self.outputs.pop_front()
+    }
+
+    /// The relays that we can be found at, the home relay first.
+    pub(crate) fn homes(&self) -> Vec<NodeId> {
+        let is_registered =
+            |node: &&NodeId| self.known.get(node).is_some_and(|relay| relay.registration.registered().is_some());
+        self.homes.iter().filter(is_registered).copied().collect()
+    }
+
+    /// Whether we are registered with the relay at an address: nobody else has frames for us.
+    pub(crate) fn is_registered_at(&self, address: &SocketAddr) -> bool {
+        self.known.values().any(|relay| relay.registration.registered().is_some_and(|(_, at)| at == *address))
+    }
+
+    /// The name of the relay that an endpoint is behind.
+    pub(crate) fn name_behind(&self, endpoint: &Endpoint) -> Option<Label> {
+        let Endpoint::Relayed { relay: address, .. } = endpoint else {
+            return None;
+        };
+        let relay = self.known.values().find(|relay| relay.registration.endpoint() == Some(*address))?;
+        Some(relay.announcement.value().name.clone())
+    }
+
+    /// What others may be told: the newest words of the relays that are there.
+    pub(crate) fn announcements(&self, now: UnixTime) -> Vec<Signed<RelayAnnouncement>> {
+        let known = self.known.values().map(|relay| &relay.announcement);
+        known.filter(|announcement| is_of_use(announcement.value(), now)).cloned().collect()
+    }
+
+    pub(crate) fn snapshots(&self, now: Now) -> Vec<RelaySnapshot> {
+        let mut snapshots: Vec<RelaySnapshot> =
+            self.known.iter().map(|(node, relay)| self.snapshot(node, relay, now)).collect();
+        snapshots.sort_by_key(|relay| (relay.rtt.is_none(), relay.rtt, relay.announcement.name.clone()));
+        snapshots
+    }
+
+    fn snapshot(&self, node: &NodeId, relay: &Relay, now: Now) -> RelaySnapshot {
+        let registration = &relay.registration;
+        let announcement = relay.announcement.value().clone();
+        let standing = match (registration.registered(), registration.refusal()) {
+            (Some(_), _) if self.homes.first() == Some(node) => RelayStanding::Home,
+            (Some(_), _) if self.homes.contains(node) => RelayStanding::Standby,
+            (Some(_), _) => RelayStanding::Visited,
+            (None, Some(refusal)) => RelayStanding::Refusing(refusal),
+            (None, None) if registration.has_failed() => RelayStanding::Silent,
+            (None, None) if registration.rtt().is_some() => RelayStanding::Known,
+            (None, None) => RelayStanding::Untried,
+        };
+        RelaySnapshot {
+            endpoint: registration.endpoint(),
+            rtt: registration.rtt(),
+            standing,
+            load: registration.load().unwrap_or(announcement.load),
+            is_current: announcement.expires > now.unix,
+            announcement,
+        }
+    }
+
+    /// A relay speaks of itself; `is_gossip` where that must be of this minute.
+    pub(crate) fn handle_announcement(
+        &mut self,
+        signed: &Signed<RelayAnnouncement>,
+        is_gossip: bool,
+        context: &mut Context<'_>,
+    ) -> Verdict {
+        let announcement = signed.value();
+        let (node, now) = (announcement.node, context.now.unix);
+        if node == context.key.node_id() {
+            return Verdict::Ignore;
+        }
+        let ahead = now + AHEAD_MAX;
+        if announcement.expires > ahead + LIFETIME_MAX {
+            return Verdict::Reject;
+        }
+        let is_late = if is_gossip { announcement.expires <= now } else { !is_of_use(announcement, now) };
+        let is_relay = context.roster.member(&node).is_some_and(|member| member.rights.contains(Rights::RELAY));
+        if is_late || !is_relay || context.roster.is_blocked(&node) {
+            return Verdict::Ignore;
+        }
+        let is_newer = |held: &Relay| announcement.sequence > held.announcement.value().sequence;
+        if UnixTime::from_nanos(announcement.sequence) > ahead || !self.known.get(&node).is_none_or(is_newer) {
+            return Verdict::Ignore;
+        }
+        if !signed.verify(context.network) {
+            return Verdict::Reject;
+        }
+        self.take(signed.clone(), context);
+        Verdict::Accept
+    }
+
+    fn take(&mut self, announcement: Signed<RelayAnnouncement>, context: &mut Context<'_>) {
+        let node = announcement.value().node;
+        if let Some(relay) = self.known.get_mut(&node) {
+            if relay.announcement.value().endpoints != announcement.value().endpoints {
+                relay.registration.doubt(context.now.monotonic);
+            }
+            relay.announcement = announcement;
+        } else if self.make_room(context.now) {
+            let relay = Relay {
+                announcement,
+                registration: Registration::new(),
+                bindings: Bindings::default(),
+                in_use_until: None,
+            };
+            self.known.insert(node, relay);
+        } else {
+            return;
+        }
+        self.renew_wanted(context.now.monotonic);
+        self.choose(context);
+    }
+
+    /// Makes room for a relay that was heard of: the one that is of the least use goes, if any is of none.
+    fn make_room(&mut self, now: Now) -> bool {
+        if self.known.len() < RELAYS_MAX {
+            return true;
+        }
+        let is_idle = |relay: &Relay| relay.registration.registered().is_none() && !relay.is_in_use(now.monotonic);
+        let worst = self.known.iter().filter(|(_, relay)| is_idle(relay)).max_by_key(|(_, relay)| {
+            let is_gone = relay.announcement.value().expires <= now.unix;
+            (is_gone, relay.registration.has_failed(), relay.registration.rtt())
+        });
+        let Some(worst) = worst.map(|(node, _)| *node) else {
+            return false;
+        };
+        self.known.remove(&worst);
+        true
+    }
+
+    /// A node is no member any more, or may not relay.
+    pub(crate) fn handle_left(&mut self, node: &NodeId, context: &mut Context<'_>) {
+        self.wanted.remove(node);
+        let Some(relay) = self.known.remove(node) else {
+            return;
+        };
+        self.lose(relay, context.now.monotonic);
+        self.choose(context);
+    }
+
+    fn lose(&mut self, mut relay: Relay, now: Instant) {
+        let Some((_, at)) = relay.registration.registered() else {
+            return;
+        };
+        for (_, channel) in relay.bindings.lose(now) {
+            self.outputs.push_back(RelaysOutput::Unreachable { endpoint: Endpoint::relayed(at, channel) });
+        }
+    }
+
+    /// A neighbour can be asked.
+    pub(crate) fn handle_neighbour(&mut self, node: NodeId, now: Instant) {
+        if self.known.len() < RELAYS_MAX {
+            self.outputs.push_back(RelaysOutput::Ask { node: Some(node) });
+        }
+        self.ask_at.get_or_insert(now + ASK_EVERY_WITHOUT);
+    }
+
+    /// This machine is somewhere else now, perhaps.
+    pub(crate) fn handle_network_change(&mut self, context: &mut Context<'_>) {
+        for relay in self.known.values_mut() {
+            relay.registration.doubt(context.now.monotonic);
+        }
+        self.handle_timeout(context);
+    }
+
+    /// Someone is to be reached who announces these relays; without any, through ours.
+    pub(crate) fn want(&mut self, peer: NodeId, announced: &[NodeId], context: &mut Context<'_>) {
+        let until = context.now.monotonic + UNUSED_MAX;
+        let own = self.homes();
+        let relays = if announced.is_empty() { own } else { announced.to_vec() };
+        if self.wanted.len() >= WANTED_MAX && !self.wanted.contains_key(&peer) {
+            let oldest = self.wanted.iter().min_by_key(|(_, wanted)| wanted.until).map(|(node, _)| *node);
+            oldest.map(|oldest| self.wanted.remove(&oldest));
+        }
+        self.wanted.insert(peer, Wanted { relays, until });
+        self.renew_wanted(context.now.monotonic);
+        self.choose(context);
+    }
+
+    /// Something was sent to a peer through a relay.
+    pub(crate) fn handle_used(&mut self, peer: &NodeId, endpoint: &Endpoint, now: Instant) {
+        let until = now + UNUSED_MAX;
+        if let Some(wanted) = self.wanted.get_mut(peer) {
+            wanted.until = until;
+        }
+        let at = endpoint.socket_addr();
+        if let Some(relay) = self.known.values_mut().find(|relay| relay.registration.endpoint() == Some(at)) {
+            relay.in_use_until = Some(until);
+        }
+    }
+
+    /// A path through a relay is silent: the relay may be gone.
+    pub(crate) fn handle_silent(&mut self, endpoint: &Endpoint, context: &mut Context<'_>) {
+        let (at, now) = (endpoint.socket_addr(), context.now.monotonic);
+        let relay =
+            self.known.values_mut().find(|relay| relay.registration.registered().is_some_and(|(_, is)| is == at));
+        if let Some(relay) = relay {
+            relay.registration.doubt(now);
+        }
+        self.handle_timeout(context);
+    }
+
+    /// Whether a peer is to be reached through relays.
+    pub(crate) fn is_wanted(&self, peer: &NodeId) -> bool {
+        self.wanted.contains_key(peer)
+    }
+
+    /// A peer announces other relays.
+    pub(crate) fn handle_moved(&mut self, peer: &NodeId, announced: &[NodeId], context: &mut Context<'_>) {
+        let Some(wanted) = self.wanted.get_mut(peer).filter(|wanted| wanted.relays != announced) else {
+            return;
+        };
+        if !announced.is_empty() {
+            wanted.relays = announced.to_vec();
+            self.renew_wanted(context.now.monotonic);
+            self.choose(context);
+        }
+    }
+
+    /// Keeps the relays in use by which wanted peers are reached, and has channels asked for.
+    fn renew_wanted(&mut self, now: Instant) {
+        self.wanted.retain(|_, wanted| wanted.until > now);
+        for wanted in self.wanted.values() {
+            for node in &wanted.relays {
+                if let Some(relay) = self.known.get_mut(node) {
+                    relay.in_use_until = relay.in_use_until.max(Some(wanted.until));
+                }
+            }
+        }
+        let wanted = &self.wanted;
+        for (node, relay) in &mut self.known {
+            relay.bindings.retain(|peer| wanted.get(peer).is_some_and(|wanted| wanted.relays.contains(node)));
+        }
+    }
+
+    /// Something from a relay.
+    pub(crate) fn handle_message(&mut self, from: SocketAddr, message: &FromRelay, context: &mut Context<'_>) -> bool {
+        let is_its = |relay: &Relay| {
+            relay.registration.endpoint() == Some(from) || relay.announcement.value().endpoints.contains(&from)
+        };
+        let mut relays = self.known.iter().filter(|(_, relay)| is_its(relay)).map(|(node, _)| *node);
+        let Some(node) = relays.next() else {
+            return false;
+        };
+        // Two relays may announce one address; the ids tell for which of them an answer is.
+        let rest: Vec<NodeId> = relays.collect();
+        for node in std::iter::once(node).chain(rest) {
+            self.message(node, from, message, context);
+        }
+        self.choose(context);
+        true
+    }
+
+    fn message(&mut self, node: NodeId, from: SocketAddr, message: &FromRelay, context: &mut Context<'_>) {
+        let now = context.now.monotonic;
+        let Some(relay) = self.known.get_mut(&node) else {
+            return;
+        };
+        let registration = &mut relay.registration;
+        let registered_at = registration.registered().map(|(_, at)| at).filter(|at| *at == from);
+        let steps = match *message {
+            FromRelay::Challenge { id, challenge, observed } => {
+                registration.handle_challenge(from, id, challenge, observed, now)
+            }
+            FromRelay::Registered { id, registration: own, state, .. } => {
+                registration.handle_registered(from, id, own, state, now)
+            }
+            FromRelay::Refused { id, refusal } => registration.handle_refused(from, id, refusal, now),
+            FromRelay::Pong { id, observed, load, state } => {
+                registration.handle_pong(from, id, observed, (load, state), now)
+            }
+            FromRelay::Bound { id, node: peer, channel } => {
+                if let Some(at) = registered_at.filter(|_| relay.bindings.handle_bound(&peer, id, channel)) {
+                    let endpoint = Endpoint::relayed(at, channel);
+                    self.outputs.push_back(RelaysOutput::Reachable { node: peer, endpoint });
+                }
+                Vec::new()
+            }
+            FromRelay::Unbound { id, node: peer } => {
+                relay.bindings.handle_unbound(&peer, id, now);
+                Vec::new()
+            }
+            FromRelay::Gone { channel } => {
+                self.gone(node, registered_at, channel, now);
+                Vec::new()
+            }
+        };
+        self.steps(node, steps, context);
+    }
+
+    fn gone(&mut self, node: NodeId, registered_at: Option<SocketAddr>, channel: RelayChannel, now: Instant) {
+        if let Some(at) = registered_at
+            && let Some(relay) = self.known.get_mut(&node)
+        {
+            relay.bindings.handle_gone(channel, now);
+            self.outputs.push_back(RelaysOutput::Unreachable { endpoint: Endpoint::relayed(at, channel) });
+        }
+    }
+
+    /// Does what a registration wants.
+    fn steps(&mut self, node: NodeId, steps: Vec<Step>, context: &mut Context<'_>) {
+        let mut queue = VecDeque::from(steps);
+        while let Some(step) = queue.pop_front() {
+            match step {
+                Step::Send(to, message) => self.outputs.push_back(RelaysOutput::Send { to, message }),
+                Step::Observed(address) => {
+                    self.outputs.push_back(RelaysOutput::Observed { relay: node, address });
+                }
+                Step::Sign { challenge, observed } => {
+                    let body = RelayRegistration { node: context.key.node_id(), relay: node, challenge, observed };
+                    let registration = Signed::sign(body, context.key, context.network);
+                    let certificates = context.chain.to_vec();
+                    let message = ToRelay::Answer { id: 0, registration, certificates };
+                    if let Some(relay) = self.known.get_mut(&node) {
+                        let steps = relay.registration.handle_signed(message, context.rng, context.now.monotonic);
+                        queue.extend(steps);
+                    }
+                }
+                Step::Registered(_) => {
+                    tracing::debug!(relay = %node.short(), "registered");
+                    self.changed_homes(&node);
+                }
+                Step::Lost => self.lost(node, context.now.monotonic),
+                Step::Measured | Step::Failed => {}
+            }
+        }
+    }
+
+    fn lost(&mut self, node: NodeId, now: Instant) {
+        tracing::debug!(relay = %node.short(), "the registration is gone");
+        if let Some(relay) = self.known.get_mut(&node)
+            && let Some(at) = relay.registration.endpoint()
+        {
+            for (_, channel) in relay.bindings.lose(now) {
+                self.outputs.push_back(RelaysOutput::Unreachable { endpoint: Endpoint::relayed(at, channel) });
+            }
+        }
+        self.changed_homes(&node);
+    }
+
+    fn changed_homes(&mut self, node: &NodeId) {
+        if self.homes.contains(node) {
+            self.outputs.push_back(RelaysOutput::HomesChanged);
+        }
+    }
+
+    /// Chooses home relay and standby anew, and begins what is lacking.
+    fn choose(&mut self, context: &mut Context<'_>) {
+        let before = std::mem::take(&mut self.homes);
+        let mut usable: Vec<(Duration, NodeId)> = self
+            .known
+            .iter()
+            .filter(|(_, relay)| relay.is_usable())
+            .map(|(node, relay)| (relay.registration.rtt().unwrap_or(Duration::MAX), *node))
+            .collect();
+        usable.sort();
+        for place in 0..HOME_RELAYS_MAX {
+            let Some((best, nearest)) = usable.first().copied() else { break };
+            let is_much_nearer = |rtt: Duration| best + NEARER_BY <= rtt && best <= rtt * NEARER_PERCENT / 100;
+            let held = before.get(place).and_then(|held| usable.iter().find(|(_, node)| node == held)).copied();
+            let chosen = match held {
+                Some((rtt, held)) if !is_much_nearer(rtt) => held,
+                Some(_) | None => nearest,
+            };
+            usable.retain(|(_, node)| *node != chosen);
+            self.homes.push(chosen);
+        }
+        self.choose_at = (!self.known.is_empty()).then(|| context.now.monotonic + CHOOSE_EVERY);
+        if self.homes != before {
+            self.outputs.push_back(RelaysOutput::HomesChanged);
+        }
+        self.begin(context);
+    }
+
+    /// Begins registrations and measurements that are due.
+    fn begin(&mut self, context: &mut Context<'_>) {
+        let now = context.now.monotonic;
+        let asking = self.known.values().filter(|relay| relay.registration.is_asking()).count();
+        let mut room = MEASURED_AT_ONCE.saturating_sub(asking);
+        let mut visits = VISITED_MAX;
+        let mut begun = Vec::new();
+        for (node, relay) in &mut self.known {
+            let is_home = self.homes.contains(node);
+            let is_visit = !is_home && relay.is_in_use(now) && visits > 0;
+            visits -= usize::from(is_visit);
+            let is_due = relay.registration.measured().is_none_or(|at| now.since(at) >= MEASURE_EVERY);
+            let wish = match (is_home || is_visit, is_due) {
+                (true, _) => Wish::Register,
+                (false, true) => Wish::Measure,
+                (false, false) => Wish::Nothing,
+            };
+            relay.registration.set_wish(wish);
+            if wish == Wish::Register || (wish == Wish::Measure && room > 0) {
+                let steps = relay.registration.begin(&relay.endpoints(), context.rng, now);
+                room -= usize::from(wish == Wish::Measure && !steps.is_empty());
+                begun.push((*node, steps));
+            }
+        }
+        for (node, steps) in begun {
+            self.steps(node, steps, context);
+        }
+        self.bind(context);
+    }
+
+    /// Asks for the channels that are lacking.
+    fn bind(&mut self, context: &mut Context<'_>) {
+        let now = context.now.monotonic;
+        for (node, relay) in &mut self.known {
+            let Some((registration, at)) = relay.registration.registered() else { continue };
+            for (peer, wanted) in &self.wanted {
+                if wanted.relays.contains(node) && peer != node {
+                    relay.bindings.want(*peer, draw(context.rng), now);
+                }
+            }
+            for message in relay.bindings.handle_timeout(registration, now, || draw(context.rng)) {
+                self.outputs.push_back(RelaysOutput::Send { to: at, message });
+            }
+        }
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let relays = self.known.values().flat_map(|relay| {
+            let is_registered = relay.registration.registered().is_some();
+            let bindings = is_registered.then(|| relay.bindings.poll_timeout()).flatten();
+            let in_use = relay.in_use_until.filter(|_| is_registered);
+            [relay.registration.poll_timeout(), bindings, in_use]
+        });
+        relays.flatten().chain(self.ask_at).chain(self.choose_at).min()
+    }
+
+    /// Harmless when called early or twice.
+    pub(crate) fn handle_timeout(&mut self, context: &mut Context<'_>) {
+        let now = context.now.monotonic;
+        self.renew_wanted(now);
+        let mut due = Vec::new();
+        for (node, relay) in &mut self.known {
+            relay.in_use_until = relay.in_use_until.filter(|until| *until > now);
+            due.push((*node, relay.registration.handle_timeout(&relay.endpoints(), context.rng, now)));
+        }
+        for (node, steps) in due {
+            self.steps(node, steps, context);
+        }
+        self.choose(context);
+        if self.ask_at.is_some_and(|at| at <= now) {
+            let every = if self.homes.is_empty() { ASK_EVERY_WITHOUT } else { ASK_EVERY };
+            self.ask_at = Some(now + every);
+            self.outputs.push_back(RelaysOutput::Ask { node: None });
+        }
+    }
+}
+
+fn draw(rng: &mut dyn SecureRng) -> u64 {
+    u64::from_le_bytes(random_bytes(rng)).max(1)
+}
+
+/// Whether an announcement says where to try.
+fn is_of_use(announcement: &RelayAnnouncement, now: UnixTime) -> bool {
+    announcement.expires + STALE_MAX > now && announcement.state == RelayState::Open
+}

@@ -1,0 +1,216 @@
+//! Members that reach each other through relays.
+
+mod harness;
+
+use std::time::Duration;
+
+use harness::*;
+use holloway_mesh::*;
+use holloway_wire::*;
+
+/// The relays, and two members between whom nothing passes straight.
+struct Scene {
+    net: Net,
+    relays: Vec<usize>,
+    one: usize,
+    other: usize,
+}
+
+impl Scene {
+    fn new(seed: u64, relays: usize) -> Self {
+        let mut net = Net::found(seed);
+        let relays: Vec<usize> = (0..relays)
+            .map(|number| {
+                let side = net.join_by(0, &format!("relay{number}"), Rights::RELAY);
+                net.connect(side, 0);
+                net.pass(seconds(1));
+                net.start_relay(side);
+                side
+            })
+            .collect();
+        let (one, other) = (net.join("one"), net.join("other"));
+        for side in [one, other] {
+            net.connect(side, 0);
+            for relay in &relays {
+                net.connect(side, *relay);
+            }
+        }
+        let mut scene = Self { net, relays, one, other };
+        scene.pass_apart(seconds(2));
+        scene
+    }
+
+    /// Whether a datagram goes straight between the two.
+    fn is_straight(&self) -> impl Fn(&Flight) -> bool + use<> {
+        let ends = [self.net.sides[self.one].endpoint, self.net.sides[self.other].endpoint];
+        move |flight| ends.contains(&flight.from) && ends.contains(&flight.to)
+    }
+
+    fn pass_apart(&mut self, span: Duration) {
+        let is_straight = self.is_straight();
+        self.net.pass_lossy(span, |flight| !is_straight(flight));
+    }
+
+    fn talk_apart(&mut self, span: Duration) -> usize {
+        let (one, other) = (self.one, self.other);
+        let before = self.net.sides[other].received.len();
+        self.net.send(one, other, b"hello");
+        self.pass_apart(span);
+        self.net.sides[other].received.len() - before
+    }
+
+    fn path(&self, from: usize, to: usize) -> Option<Endpoint> {
+        let peers = self.net.sides[from].node.snapshot(self.net.now_at(from)).peers;
+        peers.into_iter().find(|peer| peer.node == self.net.sides[to].id)?.endpoint
+    }
+
+    fn relay_of(&self, from: usize, to: usize) -> Option<usize> {
+        let endpoint = self.path(from, to).filter(Endpoint::is_relayed)?;
+        self.net.side_at(&Endpoint::udp(endpoint.socket_addr()))
+    }
+
+    /// Takes a relay away, as if its machine had lost power.
+    fn kill(&mut self, relay: usize) {
+        self.net.sides[relay].endpoint = Endpoint::udp("192.0.2.250:9".parse().expect("an address"));
+        self.net.sides[relay].relay = None;
+    }
+}
+
+#[test]
+fn members_between_whom_nothing_passes_reach_each_other_through_a_relay_at_once() {
+    let mut scene = Scene::new(900, 1);
+    let (one, other) = (scene.one, scene.other);
+    assert_eq!(scene.talk_apart(Duration::from_millis(10)), 1, "the first packet, without waiting for anything");
+    assert_eq!(scene.relay_of(one, other), Some(scene.relays[0]));
+    scene.net.send(other, one, b"and back");
+    scene.pass_apart(Duration::from_millis(10));
+    assert_eq!(scene.net.take(one).len(), 1);
+    assert_eq!(scene.relay_of(other, one), Some(scene.relays[0]));
+    let snapshot = scene.net.sides[one].node.snapshot(scene.net.now_at(one));
+    assert_eq!(snapshot.relays[0].standing, RelayStanding::Home);
+    let peer = snapshot.peers.iter().find(|peer| peer.node == scene.net.sides[other].id).expect("it is a member");
+    assert_eq!(peer.relay, Some(label("relay0")));
+}
+
+#[test]
+fn a_straight_path_takes_the_place_of_a_relay_without_a_gap() {
+    let mut scene = Scene::new(901, 1);
+    let (one, other) = (scene.one, scene.other);
+    scene.talk_apart(seconds(1));
+    assert!(scene.relay_of(one, other).is_some());
+    // What the network in between lets through from here on.
+    for round in 0..1000 {
+        let before = scene.net.sides[other].received.len();
+        scene.net.send(one, other, b"still here");
+        scene.net.pass(Duration::from_millis(100));
+        assert_eq!(scene.net.sides[other].received.len(), before + 1, "in round {round}");
+        scene.net.send(other, one, b"still here");
+        scene.net.pass(Duration::from_millis(100));
+        if scene.path(one, other) == Some(scene.net.sides[other].endpoint)
+            && scene.path(other, one) == Some(scene.net.sides[one].endpoint)
+        {
+            return;
+        }
+    }
+    panic!("both stay with the relay");
+}
+
+#[test]
+fn a_relay_stands_in_when_a_straight_path_dies() {
+    let mut scene = Scene::new(902, 1);
+    let (one, other) = (scene.one, scene.other);
+    scene.net.send(one, other, b"hello");
+    scene.net.run();
+    assert_eq!(scene.path(one, other), Some(scene.net.sides[other].endpoint), "straight at first");
+    let got = |scene: &Scene| scene.net.sides[other].received.len();
+    let before = got(&scene);
+    for tenth in 0..50 {
+        scene.net.send(one, other, b"on and on");
+        scene.pass_apart(Duration::from_millis(100));
+        if got(&scene) > before {
+            assert!(tenth < 30, "after {tenth} tenths of a second");
+            assert!(scene.relay_of(one, other).is_some());
+            return;
+        }
+    }
+    panic!("nothing arrives");
+}
+
+#[test]
+fn what_comes_through_a_relay_does_not_displace_a_straight_path_that_answers() {
+    let mut scene = Scene::new(903, 1);
+    let (one, other) = (scene.one, scene.other);
+    scene.talk_apart(seconds(1));
+    for _ in 0..100 {
+        scene.net.send(one, other, b"up");
+        scene.net.send(other, one, b"and down");
+        scene.net.pass(Duration::from_millis(100));
+    }
+    let straight = scene.net.sides[one].endpoint;
+    assert_eq!(scene.path(other, one), Some(straight));
+    // One way is dead, the other is not: one has to go through the relay, and other hears it from there.
+    let dead = (scene.net.sides[one].endpoint, scene.net.sides[other].endpoint);
+    for _ in 0..50 {
+        scene.net.send(one, other, b"hello");
+        scene.net.send(other, one, b"hello");
+        scene.net.pass_lossy(Duration::from_millis(100), |flight| (flight.from, flight.to) != dead);
+    }
+    assert!(scene.relay_of(one, other).is_some(), "its own probes are lost");
+    let before = [one, other].map(|side| scene.net.sides[side].received.len());
+    for _ in 0..10 {
+        scene.net.send(one, other, b"hello");
+        scene.net.send(other, one, b"hello");
+        scene.net.pass_lossy(Duration::from_millis(100), |flight| (flight.from, flight.to) != dead);
+    }
+    let after = [one, other].map(|side| scene.net.sides[side].received.len());
+    assert_eq!(after, before.map(|before| before + 10), "both directions work");
+}
+
+#[test]
+fn the_standby_takes_over_from_a_home_relay_that_is_gone() {
+    let mut scene = Scene::new(904, 2);
+    let (one, other) = (scene.one, scene.other);
+    assert_eq!(scene.talk_apart(seconds(3)), 1);
+    let first = scene.relay_of(one, other).expect("a relay");
+    for _ in 0..20 {
+        scene.talk_apart(Duration::from_millis(100));
+        scene.net.send(other, one, b"and back");
+    }
+    scene.kill(first);
+    let before = scene.net.sides[other].received.len();
+    for tenth in 0..50 {
+        scene.net.send(other, one, b"and back");
+        if scene.talk_apart(Duration::from_millis(100)) > 0 {
+            assert!(tenth < 30, "after {tenth} tenths of a second");
+            assert!(scene.relay_of(one, other).is_some_and(|second| second != first));
+            assert!(scene.net.sides[other].received.len() > before);
+            return;
+        }
+    }
+    panic!("nothing arrives any more");
+}
+
+#[test]
+fn frames_that_no_relay_of_ours_passes_on_are_dropped() {
+    let mut scene = Scene::new(905, 1);
+    let one = scene.one;
+    scene.talk_apart(seconds(1));
+    let head = RelayFrameHeader { direction: RelayDirection::FromRelay, channel: RelayChannel(7) }.encode();
+    let datagram = [&head[..], &[TRANSPORT; 40]].concat();
+    let stranger = Endpoint::udp("192.0.2.99:4242".parse().expect("an address"));
+    scene.net.act(one, |node, now| node.handle_datagram(stranger, datagram, now));
+    assert_eq!(scene.net.dropped(one, DropReason::Relay), 1);
+    let made_up = FromRelay::Gone { channel: RelayChannel(7) }.encode();
+    scene.net.act(one, |node, now| node.handle_datagram(stranger, made_up, now));
+    assert_eq!(scene.net.dropped(one, DropReason::Relay), 2);
+}
+
+#[test]
+fn a_relay_that_starts_anew_is_registered_with_again() {
+    let mut scene = Scene::new(906, 1);
+    let relay = scene.relays[0];
+    assert_eq!(scene.talk_apart(seconds(1)), 1);
+    scene.net.start_relay(relay);
+    scene.pass_apart(seconds(30));
+    assert_eq!(scene.talk_apart(seconds(3)), 1);
+}
