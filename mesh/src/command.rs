@@ -100,6 +100,8 @@ pub enum Reply {
         rtt: Duration,
         /// Where the answer came from.
         endpoint: Endpoint,
+        /// The name of the relay that it came through.
+        relay: Option<Label>,
     },
 }
 

@@ -41,6 +41,9 @@ pub enum DropReason {
     /// There is no room for more.
     #[error("full")]
     Full,
+    /// The network in front of the relay does not take it.
+    #[error("no_room")]
+    NoRoom,
 }
 
 /// How often each reason came up.
@@ -51,7 +54,7 @@ impl DropReason {
     const COUNT: usize = Self::ALL.len();
 
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Malformed,
         Self::Challenge,
         Self::Signature,
@@ -64,6 +67,7 @@ impl DropReason {
         Self::TooFast,
         Self::Quota,
         Self::Full,
+        Self::NoRoom,
     ];
 }
 
@@ -74,7 +78,8 @@ impl DropCounts {
         self.0[reason as usize]
     }
 
-    pub(crate) const fn count(&mut self, reason: DropReason) {
+    /// Counts one.
+    pub const fn count(&mut self, reason: DropReason) {
         self.0[reason as usize] += 1;
     }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use holloway_wire::{
     FromRelay, Instant, Load, MembershipCertificate, NodeId, Now, RELAY_FRAME_LEN, RegistrationId, RelayAnnouncement,
-    RelayChannel, RelayFrameHeader, RelayRefusal, RelayRegistration, RelayState, Signed, ToRelay,
+    RelayChannel, RelayDirection, RelayFrameHeader, RelayMessageKind, RelayRefusal, RelayRegistration, RelayState,
+    Signed, ToRelay,
 };
 
 use crate::account::{Account, Month};
@@ -82,6 +83,8 @@ pub enum Output {
         token: JudgeToken,
         /// Who.
         node: NodeId,
+        /// Where it is.
+        source: SocketAddr,
         /// Its certificate, and some of its parents.
         certificates: Vec<MembershipCertificate>,
     },
@@ -194,6 +197,13 @@ impl Server {
             server.open_account(usage.node, usage.sent_bytes);
         }
         server
+    }
+
+    /// Whether a datagram is for a relay; a machine that is one has datagrams of its own, and may be another's member.
+    #[must_use]
+    pub fn takes(datagram: &[u8]) -> bool {
+        RelayMessageKind::of(datagram) == Some(RelayMessageKind::ToRelay)
+            || (RelayFrameHeader::is_frame(datagram) && datagram.get(1) == Some(&(RelayDirection::ToRelay as u8)))
     }
 
     /// A datagram for the relay: a frame to pass on, or a message.
@@ -387,7 +397,7 @@ impl Server {
         self.next_token += 1;
         let token = JudgeToken(self.next_token);
         self.pending.push_back(Pending { token, applicant, asked: now });
-        self.outputs.push_back(Output::Judge { token, node, certificates });
+        self.outputs.push_back(Output::Judge { token, node, source: applicant.source, certificates });
         Ok(())
     }
 
@@ -535,7 +545,8 @@ impl Server {
             | DropReason::UnknownRegistration
             | DropReason::TooFast
             | DropReason::Quota
-            | DropReason::Full => {}
+            | DropReason::Full
+            | DropReason::NoRoom => {}
         }
     }
 

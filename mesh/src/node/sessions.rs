@@ -292,7 +292,8 @@ impl Node {
         }
         if let Some(member) = self.roster.member(node) {
             let (label, address) = (member.label.clone(), member.address);
-            self.done(ping.command, Ok(Reply::Pong { node: *node, label, address, rtt, endpoint: from }));
+            let relay = self.relays.name_behind(&from);
+            self.done(ping.command, Ok(Reply::Pong { node: *node, label, address, rtt, endpoint: from, relay }));
         }
     }
 
@@ -306,7 +307,9 @@ impl Node {
         carried.received += traffic.received_bytes;
         let direction = Traffic { sent: traffic.sent_packets > 0, received: traffic.received_packets > 0 };
         self.device.note_traffic(&node, direction, self.rng.as_mut(), now);
-        if let Some(source) = traffic.newest_source {
+        let is_possible =
+            |source: &Endpoint| !source.is_relayed() || self.relays.is_registered_at(&source.socket_addr());
+        if let Some(source) = traffic.newest_source.filter(is_possible) {
             let is_newest = self.device.is_current(&node, traffic.index);
             self.heard(&node, source, is_newest, now);
             let is_beside = self.paths.get(&node).is_some_and(|agent| agent.current() != Some(source));

@@ -37,7 +37,6 @@ pub(crate) const INITIATION: u8 = 0x08;
 pub(crate) const RESPONSE: u8 = 0x09;
 pub(crate) const COOKIE: u8 = 0x0a;
 pub(crate) const TRANSPORT: u8 = 0x0b;
-pub(crate) const RELAY_FRAME: u8 = 0x0c;
 
 impl Flight {
     pub(crate) fn is(&self, kind: u8) -> bool {
@@ -75,7 +74,7 @@ impl Side {
     fn poll_timeout(&self) -> Option<u64> {
         let node = self.node.poll_timeout().map(|(at, _)| at);
         let relay = self.relay.as_ref().map(relay::Server::poll_timeout);
-        node.into_iter().chain(relay).min().map(|at| at.as_nanos())
+        node.into_iter().chain(relay).min().map(Instant::as_nanos)
     }
 }
 
@@ -391,11 +390,7 @@ impl Net {
         let Some(to) = self.side_at(&flight.to) else {
             return;
         };
-        let is_for_relay = match flight.datagram.first() {
-            Some(&RELAY_FRAME) => flight.datagram.get(1) == Some(&(RelayDirection::ToRelay as u8)),
-            _ => RelayMessageKind::of(&flight.datagram) == Some(RelayMessageKind::ToRelay),
-        };
-        if is_for_relay {
+        if relay::Server::takes(&flight.datagram) {
             let from = flight.from.socket_addr();
             self.act_relay(to, |relay, now| relay.handle_datagram(from, &flight.datagram, now));
         } else {
@@ -412,7 +407,7 @@ impl Net {
         let settings = relay::Settings { endpoints, ..relay::Settings::default() };
         let (rng, now) = (Box::new(self.rng()), self.now_at(side));
         self.sides[side].relay = Some(relay::Server::new(identity, settings, Vec::new(), rng, now));
-        self.act_relay(side, |relay, now| relay.handle_timeout(now));
+        self.act_relay(side, relay::Server::handle_timeout);
         self.run_control();
     }
 
@@ -429,7 +424,7 @@ impl Net {
                     let from = self.sides[side].endpoint;
                     self.flights.push_back(Flight { from, to: Endpoint::udp(to), datagram });
                 }
-                relay::Output::Judge { token, node, certificates } => {
+                relay::Output::Judge { token, node, certificates, .. } => {
                     let is_member = self.sides[side].node.judge(&node, certificates, now);
                     let standing = if is_member { relay::Standing::Member } else { relay::Standing::Stranger };
                     server.handle_verdict(token, standing, now);
@@ -653,7 +648,7 @@ impl Net {
 
     /// Sessions that a side has installed and not retired.
     pub(crate) fn installed(&self, side: usize) -> usize {
-        let mut live = std::collections::BTreeSet::new();
+        let mut live = BTreeSet::new();
         for forwarding in &self.sides[side].forwarding {
             match forwarding {
                 Forwarding::Install { index, .. } => assert!(live.insert(*index), "installed twice"),

@@ -316,14 +316,14 @@ impl Daemon for Api {
     async fn ping(&self, request: doc::Ping) -> Result<doc::PingReply, ApiError> {
         let timeout = Duration::from_millis(request.timeout_ms).min(PING_TIMEOUT_MAX);
         let done = self.command(request.network, Command::Ping { member: request.target, timeout }).await?;
-        let Reply::Pong { label, address, rtt, endpoint, .. } = done.reply else {
+        let Reply::Pong { label, address, rtt, endpoint, relay, .. } = done.reply else {
             return Err(unexpected());
         };
         let rtt_ms = rtt.as_secs_f64() * 1000.0;
         let path = doc::PathStatus {
-            kind: doc::PathKind::Direct,
-            endpoint: Some(endpoint.to_string()),
-            relay: None,
+            kind: if endpoint.is_relayed() { doc::PathKind::Relay } else { doc::PathKind::Direct },
+            endpoint: (!endpoint.is_relayed()).then(|| endpoint.to_string()),
+            relay: relay.map(|relay| relay.to_string()),
             rtt_ms: Some(rtt_ms),
             mtu: None,
             why: None,

@@ -153,8 +153,8 @@ impl Engine {
     }
 
     fn deadline(&self) -> Option<tokio::time::Instant> {
-        let nodes = self.networks.values().filter_map(|network| network.node.poll_timeout());
-        let nodes = nodes.map(|(at, _)| self.clock.tokio_instant(at));
+        let nodes = self.networks.values().filter_map(Network::poll_timeout);
+        let nodes = nodes.map(|at| self.clock.tokio_instant(at));
         nodes.chain(self.names_due).min()
     }
 
@@ -163,11 +163,11 @@ impl Engine {
         let due: Vec<NetworkKey> = self
             .networks
             .values()
-            .filter(|network| network.node.poll_timeout().is_some_and(|(at, _)| at <= now.monotonic))
+            .filter(|network| network.poll_timeout().is_some_and(|at| at <= now.monotonic))
             .map(|network| network.key)
             .collect();
         for key in due {
-            self.with(key, |network| network.node.handle_timeout(now));
+            self.with(key, |network| network.handle_timeout(now));
         }
         if self.names_due.is_some_and(|at| at <= tokio::time::Instant::now()) {
             self.names_due = None;
@@ -210,6 +210,14 @@ impl Engine {
                     let _ = self.writes.send((key, id, writes));
                 }
                 Upward::Event(event) => self.event(&label, event),
+                Upward::RelayUsage(usage) => {
+                    let store = self.store.clone();
+                    tokio::spawn(async move {
+                        if let Err(error) = store.keep_relay_usage(key, &usage).await {
+                            tracing::warn!(%error, "what members sent through this relay is not kept");
+                        }
+                    });
+                }
             }
         }
     }

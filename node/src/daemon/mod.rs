@@ -13,6 +13,7 @@ mod membership;
 mod names;
 mod network;
 mod opening;
+mod relaying;
 mod resolving;
 mod runtime_dir;
 mod status;

@@ -9,8 +9,10 @@ use holloway_mesh::{
     GossipToken, LocalAddrs, Node, Output, RecordId, Reply, RequestId, ResponseToken, StoreToken, TooLong,
     TrafficReport, TunOffload, Verdict, Write,
 };
-use holloway_wire::{Bootstrap, ControlAddr, Endpoint, Label, NetworkId, Now, RECORD_OVERHEAD};
+use holloway_wire::{Bootstrap, ControlAddr, Endpoint, Instant, Label, NetworkId, Now, RECORD_OVERHEAD};
 use tokio::sync::oneshot;
+
+use holloway_relay::{Server, Usage};
 
 use super::opening::Ports;
 use crate::lane::{LaneEvent, Lanes, UdpSockets};
@@ -35,6 +37,8 @@ pub(crate) struct Network {
     pub(crate) udp: Arc<UdpSockets>,
     pub(crate) control: control::Handle,
     pub(crate) listening: BTreeSet<control::DialAddr>,
+    /// What this machine does for others as a relay.
+    pub(super) relay: Option<Server>,
     /// The interface's MTU.
     mtu: InterfaceMtu,
     cipher: CipherChoice,
@@ -62,8 +66,13 @@ pub(crate) type CommandReply = oneshot::Sender<Result<Reply, CommandError>>;
 
 /// What a network's core wants that concerns the whole daemon.
 pub(crate) enum Upward {
-    Persist { id: RecordId, writes: Vec<Write> },
+    Persist {
+        id: RecordId,
+        writes: Vec<Write>,
+    },
     Event(Box<Event>),
+    /// Keep what members have sent through this relay.
+    RelayUsage(Vec<Usage>),
 }
 
 /// The control plane's tokens, numbered for the core.
@@ -110,6 +119,7 @@ impl Network {
             udp: parts.udp,
             control: parts.control,
             listening: BTreeSet::new(),
+            relay: None,
             mtu: parts.mtu,
             cipher: parts.cipher,
             ports: parts.ports,
@@ -127,11 +137,29 @@ impl Network {
         self.node.handle_command(id, command, now);
     }
 
+    /// When the core or the relay wants to act next.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let node = self.node.poll_timeout().map(|(at, _)| at);
+        node.into_iter().chain(self.relay.as_ref().map(Server::poll_timeout)).min()
+    }
+
+    /// Time has passed.
+    pub(crate) fn handle_timeout(&mut self, now: Now) {
+        self.node.handle_timeout(now);
+        if let Some(relay) = &mut self.relay {
+            relay.handle_timeout(now);
+        }
+    }
+
     /// Gives the core what a lane could not place, or did.
     pub(crate) fn lane_event(&mut self, event: LaneEvent, now: Now) {
         match event {
             LaneEvent::Packet(packet) => self.node.handle_tun(packet, now),
+            LaneEvent::Datagram(from, datagram) if Server::takes(&datagram) => {
+                self.relay_datagram(from, &datagram, now);
+            }
             LaneEvent::Datagram(from, datagram) => self.node.handle_datagram(from, datagram, now),
+            LaneEvent::NotRelayed(drops) => self.not_relayed(&drops),
             LaneEvent::Traffic(report) => self.node.handle_traffic(&report, now),
             LaneEvent::TunLost(reason) => {
                 tracing::error!(network = %self.label, reason, "the network interface is gone; restart to have it back");
@@ -181,6 +209,7 @@ impl Network {
         let data = expand(&self.udp.local_addrs(), local);
         let control = self.listening.iter().map(to_control_addr).collect();
         self.node.handle_network_change(LocalAddrs { data, control }, now);
+        self.relay_endpoints(local, now);
     }
 
     /// What the data path makes use of.
@@ -212,7 +241,8 @@ impl Network {
         loop {
             let mut too_long = Vec::new();
             self.carry_out_once(&mut upward, &mut too_long);
-            if too_long.is_empty() {
+            let has_relayed = self.carry_out_relay(&mut upward, now);
+            if too_long.is_empty() && !has_relayed {
                 return upward;
             }
             self.node.handle_traffic(&TrafficReport { too_long, ..TrafficReport::default() }, now);
@@ -233,7 +263,10 @@ impl Network {
                         let _ = reply.send(result);
                     }
                 }
-                Output::Event(event) => upward.push(Upward::Event(Box::new(event))),
+                Output::Event(event) => {
+                    self.tell_relay(&event);
+                    upward.push(Upward::Event(Box::new(event)));
+                }
             }
         }
     }
@@ -351,7 +384,7 @@ impl Tokens {
 }
 
 /// Addresses on every interface become one for each of this machine's addresses.
-fn expand(listening: &[SocketAddr], local: &[IpAddr]) -> Vec<SocketAddr> {
+pub(super) fn expand(listening: &[SocketAddr], local: &[IpAddr]) -> Vec<SocketAddr> {
     let mut expanded = Vec::new();
     for address in listening {
         if address.ip().is_unspecified() {

@@ -8,7 +8,7 @@ use holloway_config::{Cipher, Lanes, ListenSettings, Mtu, Settings};
 use holloway_control as control;
 use holloway_dashboard::api::{ApiError, ErrorCode};
 use holloway_mesh::{CipherChoice, ControlEvent, Identity, Node, Stored};
-use holloway_wire::{Bootstrap, Contact, ControlAddr, IdentityKey, Label, NetworkId, NodeId, OverlayAddr};
+use holloway_wire::{Bootstrap, Contact, ControlAddr, IdentityKey, Label, NetworkId, NodeId, OverlayAddr, Rights};
 use tokio::sync::mpsc;
 
 use super::engine::{Engine, Input};
@@ -109,6 +109,7 @@ pub(crate) async fn open(engine: &Engine, joining: Joining) -> anyhow::Result<Ne
     if loaded.skipped > 0 {
         tracing::warn!(network = %joining.label, skipped = loaded.skipped, "stored publications cannot be read");
     }
+    let relay_identity = relay_identity(&joining.identity);
     let node = new_node(engine, joining.identity, network_settings.tun.mtu, loaded.stored);
     let lanes = start_lanes(engine, joining.key, tuns, udp, address)?;
     let ports = Ports {
@@ -132,6 +133,10 @@ pub(crate) async fn open(engine: &Engine, joining: Joining) -> anyhow::Result<Ne
         cipher: cipher(&engine.settings),
         ports,
     });
+    if let Some(identity) = relay_identity.filter(|_| joining.extent == Extent::Whole) {
+        let usage = engine.store.relay_usage(joining.key).await?;
+        network.start_relay(identity, &engine.settings.relay, usage, &engine.local, engine.clock.now());
+    }
     feed(engine, &mut network, running.seen, running.events);
     give_hints(engine, &mut network, joining.hints).await;
     for Contact { node, control } in joining.contacts {
@@ -253,6 +258,16 @@ fn refuse_overlap(identity: &Identity, interface: &str) -> anyhow::Result<()> {
         ),
         None => Ok(()),
     }
+}
+
+/// Who this machine is as a relay, if its certificate says that it may be one.
+fn relay_identity(identity: &Identity) -> Option<holloway_relay::Identity> {
+    let membership = identity.chain[0].membership();
+    membership.rights.contains(Rights::RELAY).then(|| holloway_relay::Identity {
+        network: identity.network,
+        key: IdentityKey::from_bytes(&identity.key.to_bytes()),
+        name: membership.label.clone(),
+    })
 }
 
 fn new_node(engine: &Engine, identity: Identity, mtu: Mtu, stored: Stored) -> Node {

@@ -2,10 +2,10 @@ use std::time::Duration;
 
 use holloway_control::DialAddr;
 use holloway_dashboard::api::{
-    Attention, ControlStatus, DaemonState, DataStatus, DataplaneStatus, DnsStatus, NetworkStatus, PathKind, PathStatus,
-    PeerStatus, Right, SchemaVersion, SessionStatus, Status,
+    Attention, ControlStatus, DaemonState, DataStatus, DataplaneStatus, DnsStatus, HomeRelay, NetworkStatus, PathKind,
+    PathStatus, PeerStatus, Right, SchemaVersion, SessionStatus, Status,
 };
-use holloway_mesh::{CipherChoice, PeerSnapshot, SessionSnapshot};
+use holloway_mesh::{CipherChoice, PeerSnapshot, RelayStanding, SessionSnapshot, Snapshot};
 use holloway_wire::{Rights, Suite};
 
 use super::engine::{NetworkView, View};
@@ -60,11 +60,17 @@ pub(crate) fn network_status(network: &NetworkView) -> NetworkStatus {
             observed: snapshot.observed.iter().map(ToString::to_string).collect(),
         },
         dataplane: dataplane_status(&network.dataplane),
-        home_relay: None,
+        home_relay: home_relay(snapshot),
         peers: snapshot.peers.iter().map(|peer| peer_status(peer, network)).collect(),
         revoked: snapshot.revocations as u64,
         drops: snapshot.drops.iter().map(|(reason, count)| (reason.name().to_owned(), count)).collect(),
     }
+}
+
+fn home_relay(snapshot: &Snapshot) -> Option<HomeRelay> {
+    let home = snapshot.relays.iter().find(|relay| relay.standing == RelayStanding::Home)?;
+    let rtt_ms = home.rtt.map(|rtt| rtt.as_secs_f64() * 1000.0);
+    Some(HomeRelay { name: home.announcement.name.to_string(), rtt_ms })
 }
 
 fn dataplane_status(dataplane: &Dataplane) -> DataplaneStatus {
@@ -120,9 +126,9 @@ pub(crate) fn peer_status(peer: &PeerSnapshot, network: &NetworkView) -> PeerSta
 fn path_status(peer: &PeerSnapshot, is_blocked: bool) -> PathStatus {
     match (peer.endpoint, &peer.session) {
         (Some(endpoint), Some(_)) => PathStatus {
-            kind: PathKind::Direct,
-            endpoint: Some(endpoint.to_string()),
-            relay: None,
+            kind: if endpoint.is_relayed() { PathKind::Relay } else { PathKind::Direct },
+            endpoint: (!endpoint.is_relayed()).then(|| endpoint.to_string()),
+            relay: peer.relay.as_ref().map(ToString::to_string),
             rtt_ms: peer.rtt.map(|rtt| rtt.as_secs_f64() * 1000.0),
             mtu: peer.mtu.map(|mtu| mtu as u64),
             why: None,

@@ -3,13 +3,17 @@ use std::io::IoSlice;
 use std::net::IpAddr;
 
 use holloway_mesh::{DropReason, Gather, Reassembly, TunOffload, bundled};
-use holloway_wire::{Endpoint, InnerPacket, Instant, NodeId, RecordFlags, RecordHeader, RecordKind, TRANSPORT_TYPE};
+use holloway_wire::{
+    Endpoint, InnerPacket, Instant, NodeId, RELAY_FRAME_LEN, RecordFlags, RecordHeader, RecordKind, RelayDirection,
+    RelayFrameHeader, TRANSPORT_TYPE,
+};
 
 use rustix::fd::BorrowedFd;
 
 use super::forwarding::{PeerNumber, Table};
 use super::peer_sockets::PeerSockets;
 use super::queue::LaneEvent;
+use super::relaying::Relaying;
 use super::report::Upward;
 use super::udp::{Buffers, UdpSockets};
 use crate::clock::Clock;
@@ -33,6 +37,8 @@ struct Delivery<'a, 'b> {
     own: IpAddr,
     table: &'a mut Table,
     upward: &'a mut Upward,
+    relaying: &'a mut Relaying,
+    udp: &'a UdpSockets,
     tun: Option<&'a Tun>,
     gather: Gather<'b>,
     reassemblies: &'a mut HashMap<PeerNumber, Reassembly>,
@@ -51,6 +57,7 @@ impl Incoming {
         tun: Option<&Tun>,
         table: &mut Table,
         upward: &mut Upward,
+        relaying: &mut Relaying,
     ) -> bool {
         let Self { own, clock, buffers, peers, reassemblies } = self;
         // What is missing after its time never comes; a lane that carries nothing else has little to give back.
@@ -63,7 +70,7 @@ impl Incoming {
         for socket in udp.iter().chain(peers.iter()) {
             let gather = Gather::new(tun.map_or(NO_INTERFACE, Tun::offload));
             let now = clock.now().monotonic;
-            let mut delivery = Delivery { own: *own, table, upward, tun, gather, reassemblies, now };
+            let mut delivery = Delivery { own: *own, table, upward, relaying, udp, tun, gather, reassemblies, now };
             any |= socket.receive(buffers, |from, datagram| delivery.datagram(from, datagram));
             delivery.finish();
         }
@@ -82,13 +89,28 @@ impl Incoming {
 }
 
 impl<'b> Delivery<'_, 'b> {
-    /// A datagram: opened and delivered, or handed to the core.
+    /// A datagram: opened and delivered, passed on, or handed to the core.
     fn datagram(&mut self, from: Endpoint, datagram: &'b mut [u8]) {
-        let Some(header) = data_record(datagram).filter(|header| self.table.slot(header.index).is_some()) else {
+        let (sender, carried) = match RelayFrameHeader::is_frame(datagram).then(|| RelayFrameHeader::decode(datagram)) {
+            None => (from, 0),
+            Some(Ok(RelayFrameHeader { direction: RelayDirection::FromRelay, channel })) => {
+                (Endpoint::relayed(from.socket_addr(), channel), RELAY_FRAME_LEN)
+            }
+            Some(Ok(header)) => {
+                self.relaying.frame(from, &header, datagram, self.now, self.udp, self.upward);
+                return;
+            }
+            Some(Err(_)) => {
+                self.upward.drop(DropReason::Malformed);
+                return;
+            }
+        };
+        let Some(header) = data_record(&datagram[carried..]).filter(|header| self.table.slot(header.index).is_some())
+        else {
             self.upward.hand_over(LaneEvent::Datagram(from, datagram.to_vec()));
             return;
         };
-        if let Err(reason) = self.record(from, &header, datagram) {
+        if let Err(reason) = self.record(sender, &header, &mut datagram[carried..]) {
             self.upward.drop(reason);
         }
     }
@@ -154,8 +176,9 @@ impl<'b> Delivery<'_, 'b> {
         Ok(())
     }
 
-    /// Writes what was gathered: the receive is over.
+    /// Writes what was gathered, and sends what is passed on: the receive is over.
     fn finish(mut self) {
+        self.relaying.flush(self.udp, self.upward);
         if let Some(tun) = self.tun {
             self.gather.flush(&mut |pieces| write(tun, pieces, self.upward));
         }

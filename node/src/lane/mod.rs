@@ -13,6 +13,7 @@ mod incoming;
 mod outgoing;
 mod peer_sockets;
 mod queue;
+mod relaying;
 mod report;
 mod train;
 mod udp;

@@ -1,7 +1,9 @@
 use std::io;
 
 use holloway_mesh::{Bundle, DropReason, LocalPacket, Pieces, TooBig, VirtioHeader, fragments, packet_too_big};
-use holloway_wire::{RECORD_OVERHEAD, RecordFlags, RecordKind};
+use holloway_wire::{
+    Endpoint, RECORD_OVERHEAD, RELAY_FRAME_LEN, RecordFlags, RecordKind, RelayDirection, RelayFrameHeader,
+};
 
 use super::forwarding::{Table, Way};
 use super::queue::LaneEvent;
@@ -228,13 +230,19 @@ fn flags(is_unfilled: bool) -> RecordFlags {
     if is_unfilled { flags.with(RecordFlags::CHECKSUM) } else { flags }
 }
 
-/// Room for a record with this much content in the train to its endpoint; what cannot leave with it leaves first.
+/// Room for a record with this much content in the train to its endpoint, behind the head of a relay frame where it goes
+/// through a relay; what cannot leave with it leaves first.
 fn room<'t>(train: &'t mut Train, way: &Way, content: usize, around: &mut Surroundings<'_>) -> &'t mut [u8] {
-    let length = content + RECORD_OVERHEAD;
+    let framing = if way.endpoint.is_relayed() { RELAY_FRAME_LEN } else { 0 };
+    let length = framing + content + RECORD_OVERHEAD;
     if !train.takes(&way.endpoint, length) {
         around.upward.sent(&train.send(around.udp));
     }
-    train.add(&way.endpoint, length)
+    let (head, record) = train.add(&way.endpoint, length).split_at_mut(framing);
+    if let Endpoint::Relayed { channel, .. } = way.endpoint {
+        head.copy_from_slice(&RelayFrameHeader { direction: RelayDirection::ToRelay, channel }.encode());
+    }
+    record
 }
 
 /// A packet that there is no session for: the core opens one, and keeps the packet meanwhile. What may not be cut goes as

@@ -27,6 +27,8 @@ struct PeerSocket {
 impl PeerSockets {
     /// A peer is reached here now, or nowhere. What is still in the socket that it had is lost, as on any path that ends.
     pub(super) fn set(&mut self, node: NodeId, endpoint: Option<Endpoint>, shared: &UdpSockets) {
+        // What comes through one relay is of many peers.
+        let endpoint = endpoint.filter(|endpoint| !endpoint.is_relayed());
         let is_same = self.sockets.get(&node).map(|own| own.endpoint) == endpoint;
         if is_same {
             return;

@@ -2,6 +2,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use holloway_mesh::TrafficReport;
+use holloway_relay::DropCounts;
 use holloway_wire::Endpoint;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::{AsFd, BorrowedFd};
@@ -12,6 +13,8 @@ pub(crate) enum LaneEvent {
     Packet(Vec<u8>),
     /// A datagram that it could not place.
     Datagram(Endpoint, Vec<u8>),
+    /// What it did not pass on as a relay, and why.
+    NotRelayed(Box<DropCounts>),
     /// What it did.
     Traffic(Box<TrafficReport>),
     /// The TUN interface is gone or broken.

@@ -14,6 +14,7 @@ use super::forwarding::Table;
 use super::incoming::Incoming;
 use super::outgoing::{Outgoing, Surroundings};
 use super::queue::{LaneEvent, Waker};
+use super::relaying::Relaying;
 use super::report::{REPORT_EVERY, Upward};
 use super::udp::UdpSockets;
 use crate::clock::Clock;
@@ -34,6 +35,7 @@ struct Lane {
 
 enum Command {
     Forward(Forwarding),
+    Relay(holloway_relay::Forwarding),
     Stop,
 }
 
@@ -63,9 +65,18 @@ impl Lanes {
 
     /// Tells every lane something; it takes effect at its next batch.
     pub(crate) fn forward(&self, forwarding: &Forwarding) {
+        self.tell(|| Command::Forward(forwarding.clone()));
+    }
+
+    /// Tells every lane what it does as a relay from its next batch on.
+    pub(crate) fn relay(&self, forwarding: &holloway_relay::Forwarding) {
+        self.tell(|| Command::Relay(forwarding.clone()));
+    }
+
+    fn tell(&self, command: impl Fn() -> Command) {
         for lane in &self.0 {
             // A lane that has ended has said why already.
-            let _ = lane.commands.send(Command::Forward(forwarding.clone()));
+            let _ = lane.commands.send(command());
             lane.waker.wake();
         }
     }
@@ -102,6 +113,7 @@ fn spawn(
         upward: Upward::new(events),
         outgoing: Outgoing::new(),
         incoming: Incoming::new(own, clock),
+        relaying: Relaying::new(),
     };
     let thread = std::thread::Builder::new().name(format!("lane-{number}")).spawn(move || worker.run())?;
     Ok(Lane { commands, waker, thread: Some(thread) })
@@ -127,6 +139,7 @@ struct Worker {
     upward: Upward,
     outgoing: Outgoing,
     incoming: Incoming,
+    relaying: Relaying,
 }
 
 impl Worker {
@@ -138,7 +151,7 @@ impl Worker {
                 return;
             }
             let sent = self.drain_tun();
-            let received = self.incoming.drain(&self.udp, self.tun.as_deref(), &mut self.table, &mut self.upward);
+            let received = self.receive();
             self.upward.report(&mut self.table);
             if sent || received {
                 has_yielded = false;
@@ -157,6 +170,7 @@ impl Worker {
         loop {
             match self.queue.try_recv() {
                 Ok(Command::Forward(forwarding)) => self.apply(forwarding),
+                Ok(Command::Relay(forwarding)) => self.relaying.apply(forwarding),
                 Ok(Command::Stop) | Err(mpsc::TryRecvError::Disconnected) => return Err(()),
                 Err(mpsc::TryRecvError::Empty) => return Ok(()),
             }
@@ -170,6 +184,11 @@ impl Worker {
             self.incoming.follow(*node, route.map(|route| route.endpoint), &self.udp);
         }
         self.table.apply(forwarding);
+    }
+
+    fn receive(&mut self) -> bool {
+        let Self { udp, tun, table, upward, relaying, .. } = self;
+        self.incoming.drain(udp, tun.as_deref(), table, upward, relaying)
     }
 
     fn drain_tun(&mut self) -> bool {

@@ -12,6 +12,7 @@ mod events;
 mod file;
 mod networks;
 mod open;
+mod relay_usage;
 mod state;
 #[cfg(test)]
 mod tests;
