@@ -1,28 +1,32 @@
 //! The decoders of `holloway-wire`: what is accepted is written and read back as the same value.
 
 use holloway_wire::{
-    Bootstrap, Datagram, DecodeError, EndpointAnnouncement, Hello, HelloReply, InitiationPayload, InnerPacket,
-    InviteBody, InviteToken, Label, Membership, MembershipCertificate, NamePublication, NetworkId, NodeId, Publication,
-    PunchCall, RecordHeader, RedeemReply, RedeemRequest, ResponsePayload, Revocation, SessionControl, Signed,
-    SignedMessage, StaticBinding, SyncReply, SyncRequest, decode_certificates, encode_certificates,
+    Bootstrap, Broadcast, Datagram, DecodeError, EndpointAnnouncement, FromRelay, Hello, HelloReply, InitiationPayload,
+    InnerPacket, InviteBody, InviteToken, Label, MemberRequest, Membership, MembershipCertificate, NamePublication,
+    NetworkId, NodeId, Publication, PunchCall, RecordHeader, RedeemReply, RedeemRequest, RelayAnnouncement,
+    RelayFrameHeader, RelayMessageKind, RelayRegistration, RelaysReply, ResponsePayload, Revocation, SessionControl,
+    Signed, SignedMessage, StaticBinding, SyncReply, SyncRequest, ToRelay, decode_certificates, encode_certificates,
 };
 
 /// A function that must not panic, whatever the bytes.
 pub type Entry = fn(&[u8]);
 
 /// Every entry with the folder of its seeds.
-pub const ENTRIES: [(&str, Entry); 24] = [
+pub const ENTRIES: [(&str, Entry); 32] = [
     ("wire_announcement", wire_announcement),
     ("wire_binding", wire_binding),
+    ("wire_broadcast", wire_broadcast),
     ("wire_certificate", wire_certificate),
     ("wire_certificates", wire_certificates),
     ("wire_datagram", wire_datagram),
+    ("wire_from_relay", wire_from_relay),
     ("wire_hello", wire_hello),
     ("wire_hello_reply", wire_hello_reply),
     ("wire_initiation", wire_initiation),
     ("wire_inner_packet", wire_inner_packet),
     ("wire_invite", wire_invite),
     ("wire_invite_text", wire_invite_text),
+    ("wire_member_request", wire_member_request),
     ("wire_membership", wire_membership),
     ("wire_names", wire_names),
     ("wire_node_id", wire_node_id),
@@ -30,12 +34,17 @@ pub const ENTRIES: [(&str, Entry); 24] = [
     ("wire_punch_call", wire_punch_call),
     ("wire_redeem_reply", wire_redeem_reply),
     ("wire_redeem_request", wire_redeem_request),
+    ("wire_relay_announcement", wire_relay_announcement),
+    ("wire_relay_frame", wire_relay_frame),
+    ("wire_relay_registration", wire_relay_registration),
+    ("wire_relays_reply", wire_relays_reply),
     ("wire_response", wire_response),
     ("wire_revocation", wire_revocation),
     ("wire_session_control", wire_session_control),
     ("wire_sync_reply", wire_sync_reply),
     ("wire_sync_request", wire_sync_request),
     ("wire_text", wire_text),
+    ("wire_to_relay", wire_to_relay),
 ];
 
 /// What is read is written and read again as the same.
@@ -70,6 +79,15 @@ pub fn wire_binding(bytes: &[u8]) {
     same_bytes::<StaticBinding>(bytes);
 }
 
+/// Anything that is told to everyone.
+pub fn wire_broadcast(bytes: &[u8]) {
+    if let Ok(broadcast) = Broadcast::decode(bytes) {
+        assert!(broadcast.encode() == bytes, "carried bytes were changed");
+        let is_publication = matches!(broadcast, Broadcast::Publication(_));
+        assert!(is_publication == Publication::decode(bytes).is_ok(), "two readers disagree");
+    }
+}
+
 /// One certificate.
 pub fn wire_certificate(bytes: &[u8]) {
     if let Ok(certificate) = MembershipCertificate::decode(bytes) {
@@ -92,6 +110,15 @@ pub fn wire_datagram(bytes: &[u8]) {
     }
     if let Ok(header) = RecordHeader::decode(bytes) {
         assert!(bytes.starts_with(&header.encode()), "a header was changed");
+    }
+}
+
+/// A relay's word to a member.
+pub fn wire_from_relay(bytes: &[u8]) {
+    same_again(bytes, FromRelay::decode, FromRelay::encode);
+    if let Ok(message) = FromRelay::decode(bytes) {
+        assert!(RelayMessageKind::of(&message.encode()) == Some(RelayMessageKind::FromRelay), "taken for a member's");
+        assert!(ToRelay::decode(bytes).is_err(), "both sides' word");
     }
 }
 
@@ -127,6 +154,11 @@ pub fn wire_invite_text(bytes: &[u8]) {
     if let Ok(token) = String::from_utf8_lossy(bytes).parse::<InviteToken>() {
         assert!(token.to_string().parse().is_ok_and(|again: InviteToken| again == token), "another invite");
     }
+}
+
+/// A request to a neighbour.
+pub fn wire_member_request(bytes: &[u8]) {
+    same_again(bytes, MemberRequest::decode, MemberRequest::encode);
 }
 
 /// What an issuer says of a member.
@@ -170,6 +202,30 @@ pub fn wire_redeem_request(bytes: &[u8]) {
     same_again(bytes, RedeemRequest::decode, RedeemRequest::encode);
 }
 
+/// A relay's word of itself.
+pub fn wire_relay_announcement(bytes: &[u8]) {
+    same_bytes::<RelayAnnouncement>(bytes);
+}
+
+/// The head of a relay frame.
+pub fn wire_relay_frame(bytes: &[u8]) {
+    if let Ok(header) = RelayFrameHeader::decode(bytes) {
+        let head = header.encode();
+        assert!(RelayFrameHeader::is_frame(bytes) && bytes.starts_with(&head), "a header was changed");
+        assert!(RelayFrameHeader::decode(&bytes[head.len()..]).is_err(), "a relay frame in a relay frame");
+    }
+}
+
+/// A registration at a relay.
+pub fn wire_relay_registration(bytes: &[u8]) {
+    same_bytes::<RelayRegistration>(bytes);
+}
+
+/// The relays that a member knows.
+pub fn wire_relays_reply(bytes: &[u8]) {
+    same_again(bytes, RelaysReply::decode, RelaysReply::encode);
+}
+
 /// The payload of message 2.
 pub fn wire_response(bytes: &[u8]) {
     same_again(bytes, ResponsePayload::decode, ResponsePayload::encode);
@@ -205,4 +261,14 @@ pub fn wire_text(bytes: &[u8]) {
         assert!(address.to_string().parse() == Ok(address), "another address");
     }
     let _ = (text.parse::<NetworkId>(), Label::from_hostname(&text));
+}
+
+/// A member's word to a relay. A question is written with a padding of one length, whatever length it came with.
+pub fn wire_to_relay(bytes: &[u8]) {
+    if let Ok(message) = ToRelay::decode(bytes) {
+        let written = message.encode();
+        assert!(ToRelay::decode(&written).is_ok_and(|again| again == message), "read, written and read otherwise");
+        assert!(RelayMessageKind::of(&written) == Some(RelayMessageKind::ToRelay), "taken for a relay's");
+        assert!(FromRelay::decode(bytes).is_err(), "both sides' word");
+    }
 }

@@ -290,6 +290,17 @@ impl MembershipCertificate {
     }
 }
 
+/// Encodes a chain from the leaf up, without the parents beyond `length_max` bytes.
+pub(crate) fn encode_certificates_within(mut chain: &[MembershipCertificate], length_max: usize) -> Vec<u8> {
+    loop {
+        let certificates = encode_certificates(chain);
+        match chain {
+            [fitting @ .., _] if !fitting.is_empty() && certificates.len() > length_max => chain = fitting,
+            _ => return certificates,
+        }
+    }
+}
+
 /// Encodes a chain, leaf first.
 #[must_use]
 pub fn encode_certificates(chain: &[MembershipCertificate]) -> Vec<u8> {

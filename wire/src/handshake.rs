@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 
-use crate::certificate::{MembershipCertificate, decode_certificates, encode_certificates};
+use crate::certificate::{MembershipCertificate, decode_certificates, encode_certificates_within};
 use crate::endpoint::{read_socket_addr, write_socket_addr};
 use crate::error::DecodeError;
 use crate::fields::{FieldReader, FieldWriter, array, bytes, u8, u64};
@@ -71,12 +71,7 @@ impl InitiationPayload {
     /// Encodes the payload; parents that do not fit are left out.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut chain = self.certificates.as_slice();
-        let mut certificates = encode_certificates(chain);
-        while certificates.len() > CERTIFICATES_LEN_MAX && chain.len() > 1 {
-            chain = &chain[..chain.len() - 1];
-            certificates = encode_certificates(chain);
-        }
+        let certificates = encode_certificates_within(&self.certificates, CERTIFICATES_LEN_MAX);
         FieldWriter::new()
             .u64(1, self.timestamp.as_nanos())
             .u64(2, self.capabilities.0)

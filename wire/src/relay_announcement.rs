@@ -20,12 +20,15 @@ pub struct Place {
 }
 
 impl Place {
+    const LATITUDE_MAX: i16 = 9_000;
+    const LONGITUDE_MAX: i16 = 18_000;
+
     /// A place on the globe; `None` for anything else.
     #[must_use]
     pub const fn new(latitude: i16, longitude: i16) -> Option<Self> {
-        const LATITUDE_MAX: u16 = 9_000;
-        const LONGITUDE_MAX: u16 = 18_000;
-        if latitude.unsigned_abs() > LATITUDE_MAX || longitude.unsigned_abs() > LONGITUDE_MAX {
+        if latitude.unsigned_abs() > Self::LATITUDE_MAX.unsigned_abs()
+            || longitude.unsigned_abs() > Self::LONGITUDE_MAX.unsigned_abs()
+        {
             return None;
         }
         Some(Self { latitude, longitude })
@@ -43,13 +46,19 @@ impl Place {
         self.longitude
     }
 
+    /// Written from the south pole and the date line on: what travels has no negative numbers.
     fn write(self, e: &mut Encoder<Vec<u8>>) {
-        put(e, |e| e.array(2)?.i16(self.latitude)?.i16(self.longitude));
+        let north = self.latitude.abs_diff(-Self::LATITUDE_MAX);
+        let east = self.longitude.abs_diff(-Self::LONGITUDE_MAX);
+        put(e, |e| e.array(2)?.u16(north)?.u16(east));
     }
 
     fn read(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         tuple(d, 2)?;
-        Self::new(d.i16()?, d.i16()?).ok_or(DecodeError::Value)
+        let (north, east) = (d.u16()?, d.u16()?);
+        let latitude = (-Self::LATITUDE_MAX).checked_add_unsigned(north).ok_or(DecodeError::Value)?;
+        let longitude = (-Self::LONGITUDE_MAX).checked_add_unsigned(east).ok_or(DecodeError::Value)?;
+        Self::new(latitude, longitude).ok_or(DecodeError::Value)
     }
 }
 

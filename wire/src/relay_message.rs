@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use minicbor::Decoder;
 
-use crate::certificate::{MembershipCertificate, decode_certificates, encode_certificates, node_id};
+use crate::certificate::{MembershipCertificate, decode_certificates, encode_certificates_within, node_id};
 use crate::endpoint::{read_socket_addr, write_socket_addr};
 use crate::error::DecodeError;
 use crate::fields::{FieldReader, FieldWriter, array, bytes, u8, u64};
@@ -25,7 +25,7 @@ pub(crate) const TYPE_RELAY_MESSAGE: u8 = 0x0d;
 const HEADER_LEN: usize = 4;
 
 /// A question is made this long, so that no answer to a stranger is longer (no amplification): a challenge with an IPv6
-/// address takes 78 bytes.
+/// address takes 74 bytes.
 const QUESTION_LEN: usize = 96;
 
 /// Certificates in an answer: as many as fit beside a signature over 150 bytes.
@@ -232,7 +232,8 @@ impl RelayMessageKind {
 }
 
 impl ToRelay {
-    /// Encodes the message. Questions that a stranger can ask are as long as the longest answer to a stranger.
+    /// Encodes the message, without the parents that do not fit. Questions that a stranger can ask are as long as the
+    /// longest answer to a stranger.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let w = FieldWriter::new();
@@ -242,7 +243,7 @@ impl ToRelay {
                 w.u64(0, 2)
                     .u64(1, *id)
                     .field(2, |e| registration.write(e))
-                    .bytes(3, &encode_certificates(certificates)),
+                    .bytes(3, &encode_certificates_within(certificates, CERTIFICATES_LEN_MAX)),
             ),
             Self::Ping { registration, id } => {
                 padded(|padding| FieldWriter::new().u64(0, 3).u64(1, registration.0).u64(2, *id).bytes(3, padding))

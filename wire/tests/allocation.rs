@@ -5,10 +5,11 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use holloway_wire::{
-    Datagram, EndpointAnnouncement, Hello, HelloReply, InitiationPayload, InviteBody, InviteToken, Membership,
-    MembershipCertificate, NamePublication, Publication, PunchCall, RecordHeader, RedeemReply, RedeemRequest,
-    ResponsePayload, Revocation, SessionControl, Signed, SignedMessage, StaticBinding, SyncReply, SyncRequest,
-    decode_certificates,
+    Broadcast, Datagram, EndpointAnnouncement, FromRelay, Hello, HelloReply, InitiationPayload, InviteBody,
+    InviteToken, MemberRequest, Membership, MembershipCertificate, NamePublication, PROTOCOL_VERSION, Publication,
+    PunchCall, RecordHeader, RedeemReply, RedeemRequest, RelayAnnouncement, RelayFrameHeader, RelayRegistration,
+    RelaysReply, ResponsePayload, Revocation, SessionControl, Signed, SignedMessage, StaticBinding, SyncReply,
+    SyncRequest, ToRelay, decode_certificates,
 };
 
 thread_local! {
@@ -45,7 +46,7 @@ const SMALL: usize = 32;
 
 type Decoder = (&'static str, fn(&[u8]) -> bool);
 
-const DECODERS: [Decoder; 24] = [
+const DECODERS: [Decoder; 32] = [
     ("certificates", |bytes| decode_certificates(bytes).is_ok()),
     ("certificate", |bytes| MembershipCertificate::decode(bytes).is_ok()),
     ("hello", |bytes| Hello::decode(bytes).is_ok()),
@@ -70,6 +71,14 @@ const DECODERS: [Decoder; 24] = [
     ("signed membership", |bytes| Signed::<Membership>::decode(bytes).is_ok()),
     ("signed names", |bytes| Signed::<NamePublication>::decode(bytes).is_ok()),
     ("signed revocation", |bytes| Signed::<Revocation>::decode(bytes).is_ok()),
+    ("broadcast", |bytes| Broadcast::decode(bytes).is_ok()),
+    ("member request", |bytes| MemberRequest::decode(bytes).is_ok()),
+    ("relays reply", |bytes| RelaysReply::decode(bytes).is_ok()),
+    ("relay announcement", |bytes| RelayAnnouncement::decode(bytes).is_ok()),
+    ("relay registration", |bytes| RelayRegistration::decode(bytes).is_ok()),
+    ("signed relay announcement", |bytes| Signed::<RelayAnnouncement>::decode(bytes).is_ok()),
+    ("signed relay registration", |bytes| Signed::<RelayRegistration>::decode(bytes).is_ok()),
+    ("relay frame", |bytes| RelayFrameHeader::decode(bytes).is_ok()),
 ];
 
 /// Bytes that claim much and are little.
@@ -95,6 +104,17 @@ fn lies_about_size_and_depth_are_refused_before_anything_is_allocated() {
             assert!(!is_accepted, "{decoder} accepts {lie}");
             assert!(allocated <= SMALL, "{decoder} allocates {allocated} bytes for {lie}");
         }
+    }
+}
+
+#[test]
+fn lies_in_messages_to_and_from_a_relay_are_refused_before_anything_is_allocated() {
+    for (lie, bytes) in lies() {
+        let datagram = [&[0x0d, PROTOCOL_VERSION, 0, 0], bytes.as_slice()].concat();
+        let (is_accepted, allocated) =
+            allocated_by(|| ToRelay::decode(&datagram).is_ok() || FromRelay::decode(&datagram).is_ok());
+        assert!(!is_accepted, "accepts {lie}");
+        assert!(allocated <= SMALL, "{allocated} bytes for {lie}");
     }
 }
 

@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 
 use holloway_wire::{
     Broadcast, Endpoint, FromRelay, HOME_RELAYS_MAX, MembershipCertificate, NodeId, Now, Publication, RELAY_FRAME_LEN,
-    RelayAnnouncement, RelayDirection, RelayFrameHeader, SessionControl, Signed, encode_certificates,
+    RelayAnnouncement, RelayDirection, RelayFrameHeader, SessionControl, Signed,
 };
 
 use super::Node;
@@ -10,10 +10,6 @@ use crate::drop_reason::DropReason;
 use crate::output::{ControlCommand, Output, Verdict};
 use crate::relays::{Context, RelaysOutput};
 use crate::tunnel::Destination;
-
-/// Certificates shown to a relay, in bytes: what fits into a message beside the signature. A relay that lacks more asks
-/// others for it, as for any member.
-const CHAIN_LEN_MAX: usize = 880;
 
 impl Node {
     /// Something from a relay, or a datagram that came through one.
@@ -65,7 +61,7 @@ impl Node {
         now: Now,
         act: impl FnOnce(&mut crate::relays::Relays, &mut Context<'_>) -> T,
     ) -> T {
-        let chain = shown_chain(self.own_chain());
+        let chain = self.own_chain();
         let mut context = Context {
             roster: &self.roster,
             key: &self.identity.key,
@@ -168,12 +164,4 @@ impl Node {
         homes.truncate(HOME_RELAYS_MAX);
         homes
     }
-}
-
-/// As much of a chain as a relay is shown: the leaf, and parents from below.
-fn shown_chain(mut chain: Vec<MembershipCertificate>) -> Vec<MembershipCertificate> {
-    while chain.len() > 1 && encode_certificates(&chain).len() > CHAIN_LEN_MAX {
-        chain.pop();
-    }
-    chain
 }

@@ -68,7 +68,7 @@ pub(crate) struct Context<'a> {
     pub(crate) roster: &'a Roster,
     pub(crate) key: &'a IdentityKey,
     pub(crate) network: &'a NetworkId,
-    /// Our certificate, and as many of its parents as a message takes.
+    /// Our certificate and its parents.
     pub(crate) chain: &'a [MembershipCertificate],
     pub(crate) rng: &'a mut dyn SecureRng,
     pub(crate) now: Now,

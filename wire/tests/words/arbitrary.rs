@@ -2,14 +2,17 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use holloway_wire::{
-    Bootstrap, CONTACT_ADDRS_MAX, CONTACTS_MAX, CertificateHash, Contact, ControlAddr, ENDPOINTS_MAX,
-    EndpointAnnouncement, GROUPS_MAX, HOME_PEERS_MAX, Hello, HelloReply, IdentityKey, InitiationPayload, InviteBody,
-    InviteSecret, InviteToken, KEPT_MAX, Label, Membership, MembershipCertificate, MtuProbeSize, NamePublication,
-    NameRecord, NetworkId, NodeId, Publication, PublicationId, PunchCall, REFUSAL_REVOCATIONS_MAX, RedeemReply,
-    RedeemRequest, Refusal, ResponsePayload, Revocation, Rights, SYNC_BUCKETS, SessionControl, Signed, SignedMessage,
-    StaticBinding, StaticPublicKey, Suite, SyncReply, SyncRequest, UnixTime, Validity,
+    Bootstrap, Broadcast, CONTACT_ADDRS_MAX, CONTACTS_MAX, CertificateHash, Contact, ControlAddr, ENDPOINTS_MAX,
+    EndpointAnnouncement, FromRelay, GROUPS_MAX, HOME_PEERS_MAX, HOME_RELAYS_MAX, Hello, HelloReply, IdentityKey,
+    InitiationPayload, InviteBody, InviteSecret, InviteToken, KEPT_MAX, Label, Load, MemberRequest, Membership,
+    MembershipCertificate, MtuProbeSize, NamePublication, NameRecord, NetworkId, NodeId, Place, Publication,
+    PublicationId, PunchCall, REFUSAL_REVOCATIONS_MAX, RedeemReply, RedeemRequest, Refusal, RegistrationId,
+    RelayAnnouncement, RelayChannel, RelayDirection, RelayFrameHeader, RelayRefusal, RelayRegistration, RelayState,
+    RelaysReply, ResponsePayload, Revocation, Rights, SYNC_BUCKETS, SessionControl, Signed, SignedMessage,
+    StaticBinding, StaticPublicKey, Suite, SyncReply, SyncRequest, ToRelay, UnixTime, Validity, encode_certificates,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -108,14 +111,16 @@ pub(crate) fn announcement(from: NodeId) -> impl Strategy<Value = EndpointAnnoun
         vec(socket_addr(), 0..=ENDPOINTS_MAX),
         vec(control_addr(), 0..=ENDPOINTS_MAX),
         vec(node(), 0..=HOME_PEERS_MAX),
+        vec(node(), 0..=HOME_RELAYS_MAX),
     )
-        .prop_map(move |(sequence, expires, endpoints, control, home_peers)| EndpointAnnouncement {
+        .prop_map(move |(sequence, expires, endpoints, control, home_peers, relays)| EndpointAnnouncement {
             node: from,
             sequence,
             expires,
             endpoints,
             control,
             home_peers,
+            relays,
         })
 }
 
@@ -269,6 +274,7 @@ pub(crate) fn session_control() -> impl Strategy<Value = SessionControl> {
         any::<(u64, [u8; 16])>().prop_map(|(count, digest)| SessionControl::RevocationsEnd { count, digest }),
         (any::<u64>(), mtu_probe_size()).prop_map(|(id, size)| SessionControl::MtuProbe { id, size }),
         (any::<u64>(), mtu_probe_size()).prop_map(|(id, size)| SessionControl::MtuProbeReply { id, size }),
+        vec(socket_addr(), 0..=ENDPOINTS_MAX).prop_map(|endpoints| SessionControl::Call { endpoints }),
     ]
 }
 
@@ -291,4 +297,136 @@ pub(crate) fn response() -> impl Strategy<Value = ResponsePayload> {
         revocations,
         observed,
     })
+}
+
+pub(crate) fn channel() -> impl Strategy<Value = RelayChannel> {
+    any::<u32>().prop_map(RelayChannel)
+}
+
+pub(crate) fn relay_frame_header() -> impl Strategy<Value = RelayFrameHeader> {
+    let direction = prop_oneof![Just(RelayDirection::ToRelay), Just(RelayDirection::FromRelay)];
+    (direction, channel()).prop_map(|(direction, channel)| RelayFrameHeader { direction, channel })
+}
+
+fn place() -> impl Strategy<Value = Place> {
+    (-9_000..=9_000i16, -18_000..=18_000i16)
+        .prop_map(|(latitude, longitude)| Place::new(latitude, longitude).expect("on the globe"))
+}
+
+fn load() -> impl Strategy<Value = Load> {
+    (0..=100u8).prop_map(Load::of_percent)
+}
+
+fn relay_state() -> impl Strategy<Value = RelayState> {
+    prop_oneof![Just(RelayState::Open), Just(RelayState::Draining)]
+}
+
+pub(crate) fn relay_announcement(from: NodeId) -> impl Strategy<Value = RelayAnnouncement> {
+    (
+        (any::<u64>(), second(), label(), option::of(place())),
+        (any::<u32>(), load(), any::<u32>(), relay_state()),
+        (plain_text(), plain_text(), vec(socket_addr(), 0..=ENDPOINTS_MAX), option::of(1..=u16::MAX)),
+    )
+        .prop_map(
+            move |(
+                (sequence, expires, name, place),
+                (capacity_mbps, load, members, state),
+                (region, software, endpoints, stream_port),
+            )| RelayAnnouncement {
+                node: from,
+                sequence,
+                expires,
+                name,
+                region,
+                place,
+                capacity_mbps,
+                load,
+                members,
+                software,
+                endpoints,
+                stream_port,
+                state,
+            },
+        )
+}
+
+pub(crate) fn relay_registration(from: NodeId) -> impl Strategy<Value = RelayRegistration> {
+    (node(), any::<[u8; 32]>(), socket_addr()).prop_map(move |(relay, challenge, observed)| RelayRegistration {
+        node: from,
+        relay,
+        challenge,
+        observed,
+    })
+}
+
+/// Certificates that fit an answer beside the registration.
+fn fitting_certificates() -> impl Strategy<Value = Vec<MembershipCertificate>> {
+    vec(certificate(), 1..4).prop_map(|mut certificates| {
+        while encode_certificates(&certificates).len() > 900 {
+            certificates.pop();
+        }
+        certificates
+    })
+}
+
+pub(crate) fn to_relay() -> impl Strategy<Value = ToRelay> {
+    let registration = any::<u64>().prop_map(RegistrationId);
+    prop_oneof![
+        any::<u64>().prop_map(|id| ToRelay::Register { id }),
+        (any::<u64>(), signed(relay_registration), fitting_certificates())
+            .prop_map(|(id, registration, certificates)| ToRelay::Answer { id, registration, certificates }),
+        (registration.clone(), any::<u64>()).prop_map(|(registration, id)| ToRelay::Ping { registration, id }),
+        (registration, any::<u64>(), node()).prop_map(|(registration, id, node)| ToRelay::Bind {
+            registration,
+            id,
+            node
+        }),
+    ]
+}
+
+pub(crate) fn from_relay() -> impl Strategy<Value = FromRelay> {
+    let refusal = prop_oneof![
+        Just(RelayRefusal::Full),
+        Just(RelayRefusal::NotAMember),
+        Just(RelayRefusal::Draining),
+        Just(RelayRefusal::Quota),
+    ];
+    let id = any::<u64>;
+    prop_oneof![
+        (id(), any::<[u8; 32]>(), socket_addr()).prop_map(|(id, challenge, observed)| FromRelay::Challenge {
+            id,
+            challenge,
+            observed
+        }),
+        (id(), any::<u64>(), any::<u16>(), relay_state()).prop_map(|(id, registration, seconds, state)| {
+            FromRelay::Registered {
+                id,
+                registration: RegistrationId(registration),
+                lifetime: Duration::from_secs(seconds.into()),
+                state,
+            }
+        }),
+        (id(), refusal).prop_map(|(id, refusal)| FromRelay::Refused { id, refusal }),
+        (id(), socket_addr(), load(), relay_state()).prop_map(|(id, observed, load, state)| FromRelay::Pong {
+            id,
+            observed,
+            load,
+            state
+        }),
+        (id(), node(), channel()).prop_map(|(id, node, channel)| FromRelay::Bound { id, node, channel }),
+        (id(), node()).prop_map(|(id, node)| FromRelay::Unbound { id, node }),
+        channel().prop_map(|channel| FromRelay::Gone { channel }),
+    ]
+}
+
+pub(crate) fn broadcast() -> impl Strategy<Value = Broadcast> {
+    prop_oneof![publication().prop_map(Broadcast::Publication), signed(relay_announcement).prop_map(Broadcast::Relay),]
+}
+
+pub(crate) fn member_request() -> impl Strategy<Value = MemberRequest> {
+    prop_oneof![signed(punch).prop_map(MemberRequest::Call), Just(MemberRequest::Relays)]
+}
+
+pub(crate) fn relays_reply() -> impl Strategy<Value = RelaysReply> {
+    vec(signed(relay_announcement), 0..4).prop_map(|relays| RelaysReply { relays })
 }

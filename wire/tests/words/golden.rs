@@ -5,7 +5,8 @@
 use data_encoding::HEXLOWER;
 use holloway_wire::{
     Digest, Domain, InviteBody, InviteSecret, InviteToken, Membership, MembershipCertificate, NetworkId, OverlayAddr,
-    Rights, Signed, StaticBinding, StaticPublicKey, UnixTime, Validity, keyed_mac,
+    RelayAnnouncement, RelayChannel, RelayDirection, RelayFrameHeader, RelayRegistration, Rights, Signed,
+    SignedMessage, StaticBinding, StaticPublicKey, ToRelay, UnixTime, Validity, keyed_mac,
 };
 
 use crate::arbitrary::identity;
@@ -31,6 +32,11 @@ const INVITE: &str = concat!(
     "nhs5f24wkm4e36hmucin7g5eiag2a6324asayg2jrhezc4mbogixdcgnehim2ioyfkabqgaydambqgaydambqgaydambqmy3cn5raogt",
     "ljhjaacaalbajcqrrtdlmqiig5evpukospt3ha63yipo75ec3dykpsl2kpeeerqhrddx56jl3j7f25vzufdr7eknvr5oeeirtbyk3kqy",
     "v25ch46pyaq",
+);
+const RELAY_FRAME: &str = "0c01000004030201";
+const REGISTER: &str = concat!(
+    "0d010000a30001011b010203040506070802584d0000000000000000000000000000000000000000000000000000000000000000",
+    "000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000",
 );
 const DIGEST: &str = "719aaf7b37785ceae338be8f1e62fe2bfdc63433df4657be027dbf7051192970";
 const MAC: &str = "cc2b80f11299bdf9f7d3c77a4e696c87";
@@ -93,6 +99,24 @@ fn an_invite_has_the_text_that_it_had() {
     };
     assert_eq!(hex(body.secret.id().as_bytes()), INVITE_ID);
     assert_eq!(InviteToken::sign(body, &issuer).to_string(), INVITE);
+}
+
+#[test]
+fn a_relay_frame_has_the_head_that_it_had() {
+    let header = RelayFrameHeader { direction: RelayDirection::FromRelay, channel: RelayChannel(0x0102_0304) };
+    assert_eq!(hex(&header.encode()), RELAY_FRAME);
+}
+
+#[test]
+fn relays_words_are_signed_under_the_numbers_that_they_had() {
+    assert_eq!(RelayAnnouncement::TYPE as u8, 8);
+    assert_eq!(RelayRegistration::TYPE as u8, 9);
+}
+
+#[test]
+fn a_question_to_a_relay_has_the_bytes_that_it_had() {
+    let question = ToRelay::Register { id: 0x0102_0304_0506_0708 };
+    assert_eq!(hex(&question.encode()), REGISTER);
 }
 
 #[test]

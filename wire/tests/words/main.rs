@@ -7,6 +7,7 @@ mod invites;
 mod keys;
 mod names;
 mod packets;
+mod relay;
 mod round_trip;
 mod signatures;
 mod spelling;

@@ -1,10 +1,10 @@
 //! One spelling of everything: what means the same in other bytes is refused.
 
 use holloway_wire::{
-    CHAIN_LENGTH_MAX, CertificateHash, DecodeError, EndpointAnnouncement, GROUPS_MAX, InitiationPayload, KEPT_MAX,
-    Membership, MembershipCertificate, MtuProbeSize, NAME_RECORDS_MAX, NamePublication, NameRecord, RECORD_OVERHEAD,
-    Revocation, Rights, SessionControl, Signed, SignedMessage, StaticBinding, StaticPublicKey, UnixTime, Validity,
-    decode_certificates, encode_certificates,
+    CHAIN_LENGTH_MAX, CertificateHash, DecodeError, EndpointAnnouncement, GROUPS_MAX, HOME_RELAYS_MAX,
+    InitiationPayload, KEPT_MAX, Membership, MembershipCertificate, MtuProbeSize, NAME_RECORDS_MAX, NamePublication,
+    NameRecord, RECORD_OVERHEAD, Revocation, Rights, SessionControl, Signed, SignedMessage, StaticBinding,
+    StaticPublicKey, UnixTime, Validity, decode_certificates, encode_certificates,
 };
 
 use crate::arbitrary::{LAST_SECOND, NETWORK, identity};
@@ -176,9 +176,16 @@ fn lists_end_at_their_limit() {
         endpoints: vec!["192.0.2.1:1".parse().expect("an address"); endpoints],
         control: vec![],
         home_peers: vec![],
+        relays: vec![],
     };
     assert!(EndpointAnnouncement::decode(&announcement(16).encode()).is_ok());
     assert_eq!(EndpointAnnouncement::decode(&announcement(17).encode()), Err(DecodeError::TooLong));
+    let at_relays = |relays| EndpointAnnouncement { relays: vec![identity(3).node_id(); relays], ..announcement(1) };
+    assert!(EndpointAnnouncement::decode(&at_relays(HOME_RELAYS_MAX).encode()).is_ok());
+    assert_eq!(EndpointAnnouncement::decode(&at_relays(HOME_RELAYS_MAX + 1).encode()), Err(DecodeError::TooLong));
+    let call = |endpoints| SessionControl::Call { endpoints: announcement(endpoints).endpoints };
+    assert_eq!(SessionControl::decode(&call(16).encode()), Ok(call(16)));
+    assert_eq!(SessionControl::decode(&call(17).encode()), Err(DecodeError::TooLong));
 }
 
 #[test]
