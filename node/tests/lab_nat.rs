@@ -52,16 +52,26 @@ fn a_full_cone_and_a_home_router_are_direct_both_ways() {
 }
 
 #[test]
-fn a_public_machine_is_direct_for_one_behind_a_symmetric_router_and_another_router_says_why_not() {
+fn a_symmetric_router_lets_a_public_machine_through_and_leaves_a_relay_for_another_router() {
     let (_lab, [alice, bob, carol], _boxes) = behind("symmetric", NatKind::Symmetric, NatKind::Home);
     bob.wait_ping("alice");
     alice.wait_ping("bob");
-    carol.wait_ping("alice");
-    // Relays come later; until then there may be no path, and it is said so.
-    let answer = carol.ping("bob");
-    let path = carol.peer("bob").unwrap()["path"].clone();
-    println!("symmetric x home: {}, {path}", if answer.is_some() { "a reply" } else { "no reply" });
-    assert!(path["kind"] == "direct" || path["why"].as_str().is_some_and(|why| !why.is_empty()), "{path:#}");
+    let (reply, took) = carol.wait_ping("bob");
+    println!("home x symmetric: first reply after {took:?}");
+    let path = &reply["replies"][0]["path"];
+    assert_eq!((&path["kind"], &path["relay"]), (&"relay".into(), &"alice".into()), "{reply:#}");
+    bob.wait_ping("carol");
+    assert!(carol.reaches(bob.address()) && bob.reaches(carol.address()));
+    assert_eq!(carol.network()["home_relay"]["name"], "alice");
+}
+
+#[test]
+fn two_symmetric_routers_leave_a_relay() {
+    let (_lab, [_alice, bob, carol], _boxes) = behind("symmetric2", NatKind::Symmetric, NatKind::Symmetric);
+    let (reply, took) = carol.wait_ping("bob");
+    println!("symmetric x symmetric: first reply after {took:?}");
+    assert_eq!(reply["replies"][0]["path"]["kind"], "relay", "{reply:#}");
+    assert!(carol.reaches(bob.address()) && bob.reaches(carol.address()));
 }
 
 #[test]
