@@ -115,6 +115,16 @@ impl Machine {
         self.wait_live();
     }
 
+    /// The process of the running daemon.
+    pub(crate) fn daemon_pid(&self) -> u32 {
+        self.daemon.process().unwrap().pid()
+    }
+
+    /// Ends the daemon as a loss of power would.
+    pub(crate) fn kill9(&mut self) {
+        self.daemon.kill9().unwrap();
+    }
+
     /// Waits until the daemon answers.
     pub(crate) fn wait_live(&self) {
         self.wait("the daemon to answer", || self.succeeds(&["status", "--check", "live"]).then_some(()));
