@@ -44,8 +44,8 @@ pub use offload::{
 };
 pub use output::{
     Channel, ControlCommand, ControlEvent, Event, Forwarding, GossipToken, LocalAddrs, Output, Persisted, RecordId,
-    RequestId, ResponseToken, Route, SecurityKind, SessionTraffic, StoreToken, Stored, TooLong, TrafficReport, Verdict,
-    Write,
+    RequestId, ResponseToken, Route, SecurityKind, SessionTraffic, StoreToken, Stored, StreamCommand, TooLong,
+    TrafficReport, Verdict, Write,
 };
 pub use path::{Candidate, CandidateKind, CandidateResult};
 pub use relays::{RelaySnapshot, RelayStanding};

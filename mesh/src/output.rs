@@ -31,8 +31,27 @@ pub enum Output {
     },
     /// Tell the lanes.
     Forwarding(Forwarding),
+    /// Open or close a stream to a relay.
+    Stream(StreamCommand),
     /// Tell whoever wants to know.
     Event(Event),
+}
+
+/// What is to become of the stream to a relay that datagrams do not get through to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StreamCommand {
+    /// Open it, then answer with [`crate::Node::handle_stream`], also when it ends.
+    Open {
+        /// The relay; whoever answers must prove to be it.
+        relay: NodeId,
+        /// Where it takes streams; TCP.
+        addresses: Vec<SocketAddr>,
+    },
+    /// Close it, without an answer.
+    Close {
+        /// The relay.
+        relay: NodeId,
+    },
 }
 
 /// Names a write until the disk has answered.

@@ -214,3 +214,36 @@ fn a_relay_that_starts_anew_is_registered_with_again() {
     scene.pass_apart(seconds(30));
     assert_eq!(scene.talk_apart(seconds(3)), 1);
 }
+
+#[test]
+fn a_relay_that_datagrams_do_not_reach_is_reached_by_a_stream_until_they_do() {
+    let mut scene = Scene::new(907, 1);
+    let (one, other) = (scene.one, scene.other);
+    let blocked = scene.net.sides[one].endpoint;
+    let passes = move |flight: &Flight| {
+        let is_in_stream = [flight.from, flight.to].iter().any(|end| end.socket_addr().ip().is_loopback());
+        is_in_stream || (flight.from != blocked && flight.to != blocked)
+    };
+    // Its network takes no datagrams from here on.
+    scene.net.pass_lossy(seconds(30), passes);
+    assert_eq!(scene.net.streams.len(), 1);
+    let standing = |scene: &Scene| scene.net.sides[one].node.snapshot(scene.net.now_at(one)).relays[0].clone();
+    assert_eq!((standing(&scene).standing, standing(&scene).is_stream), (RelayStanding::Home, true));
+    scene.net.send(other, one, b"hello");
+    scene.net.pass_lossy(seconds(1), passes);
+    scene.net.send(one, other, b"and back");
+    scene.net.pass_lossy(seconds(1), passes);
+    assert_eq!((scene.net.take(one).len(), scene.net.take(other).len()), (1, 1));
+    assert!(scene.path(one, other).is_some_and(|path| path.is_relayed()));
+    // They pass again, but for the two it is as before.
+    let is_straight = scene.is_straight();
+    let mut arrived = 0;
+    for _ in 0..900 {
+        scene.net.send(other, one, b"on and on");
+        scene.net.pass_lossy(Duration::from_millis(100), |flight| !is_straight(flight));
+        arrived += scene.net.take(one).len();
+    }
+    assert_eq!((standing(&scene).standing, standing(&scene).is_stream), (RelayStanding::Home, false));
+    assert!(scene.net.streams.is_empty(), "the stream is closed");
+    assert!(arrived >= 899, "nothing but what was in the stream is lost: {arrived}");
+}

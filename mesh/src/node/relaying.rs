@@ -7,7 +7,7 @@ use holloway_wire::{
 
 use super::Node;
 use crate::drop_reason::DropReason;
-use crate::output::{ControlCommand, Output, Verdict};
+use crate::output::{ControlCommand, Output, StreamCommand, Verdict};
 use crate::relays::{Context, RelaysOutput};
 use crate::tunnel::Destination;
 
@@ -86,7 +86,23 @@ impl Node {
                 }
             }
             RelaysOutput::Unreachable { endpoint } => self.unreachable(&endpoint, now),
+            RelaysOutput::Moved { from, to } => self.relay_moved(from, to, now),
+            RelaysOutput::OpenStream { relay, addresses } => {
+                self.outputs.push_back(Output::Stream(StreamCommand::Open { relay, addresses }));
+            }
+            RelaysOutput::CloseStream { relay } => {
+                self.outputs.push_back(Output::Stream(StreamCommand::Close { relay }));
+            }
             RelaysOutput::Ask { node } => self.neighbours.ask_for_relays(node, &self.roster),
+        }
+    }
+
+    fn relay_moved(&mut self, from: SocketAddr, to: SocketAddr, now: Now) {
+        let nodes: Vec<NodeId> = self.paths.keys().copied().collect();
+        for node in nodes {
+            if self.agent(node).handle_relay_moved(from, to) {
+                self.reroute(&node, now);
+            }
         }
     }
 
@@ -138,6 +154,13 @@ impl Node {
             self.agent(node).add_called(&[source]);
             self.try_new_endpoints(&node, now);
         }
+        self.settle(now);
+    }
+
+    /// A stream to a relay that was asked for is open: what is sent to this local address travels in it, and what comes
+    /// from there came by it. Or, with `None`: it could not be opened, or has ended.
+    pub fn handle_stream(&mut self, relay: NodeId, at: Option<SocketAddr>, now: Now) {
+        self.with_relays(now, |relays, context| relays.handle_stream(&relay, at, context));
         self.settle(now);
     }
 

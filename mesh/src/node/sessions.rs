@@ -134,7 +134,7 @@ impl Node {
     }
 
     /// Tells the lanes how a peer is reached now.
-    fn reroute(&mut self, node: &NodeId, now: Now) {
+    pub(super) fn reroute(&mut self, node: &NodeId, now: Now) {
         let path = self.paths.get(node).and_then(|path| path.current().zip(path.record_limit()));
         let session = self.device.peer(node).and_then(|peer| peer.sending(now.monotonic)).map(|session| session.index);
         let route = session.zip(path);

@@ -187,6 +187,20 @@ impl PathAgent {
         Vec::new()
     }
 
+    /// A relay is at another address; what it passes on to whom is as before. Says whether that concerns the path in use.
+    pub(crate) fn handle_relay_moved(&mut self, from: SocketAddr, to: SocketAddr) -> bool {
+        let moved = |endpoint: Endpoint| match endpoint {
+            Endpoint::Relayed { relay, channel } if relay == from => Endpoint::relayed(to, channel),
+            Endpoint::Udp(_) | Endpoint::Relayed { .. } | _ => endpoint,
+        };
+        self.candidates = std::mem::take(&mut self.candidates).into_iter().map(|(at, it)| (moved(at), it)).collect();
+        self.mtus = std::mem::take(&mut self.mtus).into_iter().map(|(at, it)| (moved(at), it)).collect();
+        self.probes.values_mut().for_each(|probe| probe.endpoint = moved(probe.endpoint));
+        let before = self.current;
+        self.current = before.map(moved);
+        self.current != before
+    }
+
     fn add(&mut self, endpoint: Endpoint, kind: CandidateKind) {
         if self.candidates.len() >= ENDPOINTS_MAX && !self.candidates.contains_key(&endpoint) {
             let current = self.current;

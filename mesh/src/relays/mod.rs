@@ -5,9 +5,13 @@
 //! so that peers find us there. To reach a peer it registers with the relays that the peer announces for as long as they
 //! are in use, asks each for a channel, and says which endpoint the peer has then.
 //!
+//! Where no relay answers to datagrams, it has a stream opened to one or two and goes on over that, as if the relay were
+//! at the address that the stream is lent; it stays asking for the straight way, and takes it as soon as there is one.
+//!
 //! It does not know what is sent through a relay, nor whether there is a better way to a peer.
 
 mod bindings;
+mod detour;
 mod registration;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -16,8 +20,8 @@ use std::time::Duration;
 
 use holloway_wire::{
     Endpoint, FromRelay, HOME_RELAYS_MAX, IdentityKey, Instant, Label, Load, MembershipCertificate, NetworkId, NodeId,
-    Now, RELAYS_MAX, RelayAnnouncement, RelayChannel, RelayRefusal, RelayRegistration, RelayState, Rights, Signed,
-    ToRelay, UnixTime, is_dialable,
+    Now, RELAYS_MAX, RegistrationId, RelayAnnouncement, RelayChannel, RelayRefusal, RelayRegistration, RelayState,
+    Rights, Signed, ToRelay, UnixTime, is_dialable,
 };
 
 use crate::output::Verdict;
@@ -25,6 +29,7 @@ use crate::rng::{SecureRng, random_bytes};
 use crate::roster::Roster;
 
 use bindings::Bindings;
+use detour::Detour;
 use registration::{Registration, Step, Wish};
 
 /// A relay takes the home relay's place when its round trip is at most this share of the home relay's, and
@@ -52,6 +57,9 @@ const VISITED_MAX: usize = 8;
 
 /// An announcement that is older than its end by up to this much still says where a relay might be found.
 const STALE_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// Streams that are open or being opened at once: to a home relay and a standby.
+const STREAMS_MAX: usize = HOME_RELAYS_MAX;
 
 /// Longest time that an announcement may hold (ARCHITECTURE §5: every 30 s, gone after 60 s more).
 const LIFETIME_MAX: Duration = Duration::from_secs(600);
@@ -88,6 +96,12 @@ pub(crate) enum RelaysOutput {
     Reachable { node: NodeId, endpoint: Endpoint },
     /// This endpoint leads nowhere any more.
     Unreachable { endpoint: Endpoint },
+    /// What was sent to the first address of a relay goes to the second from now on.
+    Moved { from: SocketAddr, to: SocketAddr },
+    /// Open a stream to a relay, at one of these addresses, and answer with [`Relays::handle_stream`].
+    OpenStream { relay: NodeId, addresses: Vec<SocketAddr> },
+    /// Close the stream to a relay.
+    CloseStream { relay: NodeId },
     /// Ask this neighbour which relays it knows, or any.
     Ask { node: Option<NodeId> },
 }
@@ -118,6 +132,8 @@ pub struct RelaySnapshot {
     pub announcement: RelayAnnouncement,
     /// Where it has answered.
     pub endpoint: Option<SocketAddr>,
+    /// Whether it is spoken with over a stream, as datagrams do not get through.
+    pub is_stream: bool,
     /// The round trip, smoothed.
     pub rtt: Option<Duration>,
     /// What it is to us.
@@ -128,9 +144,19 @@ pub struct RelaySnapshot {
     pub is_current: bool,
 }
 
+/// How a relay is spoken with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Datagrams,
+    Stream,
+}
+
 struct Relay {
     announcement: Signed<RelayAnnouncement>,
+    /// By datagrams.
     registration: Registration,
+    /// By a stream.
+    detour: Detour,
     bindings: Bindings,
     /// Something was sent through it, or is to be, until then.
     in_use_until: Option<Instant>,
@@ -141,8 +167,43 @@ impl Relay {
         self.announcement.value().endpoints.iter().filter(|address| is_dialable(address)).copied().collect()
     }
 
+    fn stream_addresses(&self) -> Vec<SocketAddr> {
+        let announcement = self.announcement.value();
+        let Some(port) = announcement.stream_port else {
+            return Vec::new();
+        };
+        let mut addresses: Vec<SocketAddr> =
+            self.endpoints().iter().map(|endpoint| SocketAddr::new(endpoint.ip(), port)).collect();
+        addresses.dedup();
+        addresses
+    }
+
+    /// Our registration, by whichever way, and where the relay is then.
+    fn registered(&self) -> Option<(RegistrationId, SocketAddr)> {
+        self.registration.registered().or_else(|| self.detour.registered())
+    }
+
+    /// What it is to us by the way that works.
+    fn standing(&self) -> &Registration {
+        match self.detour.registration() {
+            Some(by_stream) if !self.registration.is_good() => by_stream,
+            Some(_) | None => &self.registration,
+        }
+    }
+
     fn is_usable(&self) -> bool {
-        self.registration.is_good() && !self.registration.is_draining()
+        self.standing().is_good() && !self.standing().is_draining()
+    }
+
+    fn is_at(&self, address: &SocketAddr) -> bool {
+        self.registration.endpoint() == Some(*address) || self.detour.at() == Some(*address)
+    }
+
+    fn by(&mut self, way: Way) -> Option<&mut Registration> {
+        match way {
+            Way::Datagrams => Some(&mut self.registration),
+            Way::Stream => self.detour.registration_mut(),
+        }
     }
 
     fn is_in_use(&self, now: Instant) -> bool {
@@ -175,14 +236,15 @@ impl Relays {
 
     /// The relays that we can be found at, the home relay first.
     pub(crate) fn homes(&self) -> Vec<NodeId> {
-        let is_registered =
-            |node: &&NodeId| self.known.get(node).is_some_and(|relay| relay.registration.registered().is_some());
+        let is_registered = |node: &&NodeId| self.known.get(node).is_some_and(|relay| relay.registered().is_some());
         self.homes.iter().filter(is_registered).copied().collect()
     }
 
     /// Whether we are registered with the relay at an address: nobody else has frames for us.
     pub(crate) fn is_registered_at(&self, address: &SocketAddr) -> bool {
-        self.known.values().any(|relay| relay.registration.registered().is_some_and(|(_, at)| at == *address))
+        let is_there = |registration: &Registration| registration.registered().is_some_and(|(_, at)| at == *address);
+        let by_stream = |relay: &Relay| relay.detour.registration().is_some_and(is_there);
+        self.known.values().any(|relay| is_there(&relay.registration) || by_stream(relay))
     }
 
     /// The name of the relay that an endpoint is behind.
@@ -190,7 +252,7 @@ impl Relays {
         let Endpoint::Relayed { relay: address, .. } = endpoint else {
             return None;
         };
-        let relay = self.known.values().find(|relay| relay.registration.endpoint() == Some(*address))?;
+        let relay = self.known.values().find(|relay| relay.is_at(address))?;
         Some(relay.announcement.value().name.clone())
     }
 
@@ -208,9 +270,9 @@ impl Relays {
     }
 
     fn snapshot(&self, node: &NodeId, relay: &Relay, now: Now) -> RelaySnapshot {
-        let registration = &relay.registration;
+        let registration = relay.standing();
         let announcement = relay.announcement.value().clone();
-        let standing = match (registration.registered(), registration.refusal()) {
+        let standing = match (relay.registered(), registration.refusal()) {
             (Some(_), _) if self.homes.first() == Some(node) => RelayStanding::Home,
             (Some(_), _) if self.homes.contains(node) => RelayStanding::Standby,
             (Some(_), _) => RelayStanding::Visited,
@@ -220,7 +282,8 @@ impl Relays {
             (None, None) => RelayStanding::Untried,
         };
         RelaySnapshot {
-            endpoint: registration.endpoint(),
+            endpoint: registration.endpoint().filter(is_dialable),
+            is_stream: registration.endpoint().is_some() && registration.endpoint() == relay.detour.at(),
             rtt: registration.rtt(),
             standing,
             load: registration.load().unwrap_or(announcement.load),
@@ -272,6 +335,7 @@ impl Relays {
             let relay = Relay {
                 announcement,
                 registration: Registration::new(),
+                detour: Detour::new(),
                 bindings: Bindings::default(),
                 in_use_until: None,
             };
@@ -288,7 +352,8 @@ impl Relays {
         if self.known.len() < RELAYS_MAX {
             return true;
         }
-        let is_idle = |relay: &Relay| relay.registration.registered().is_none() && !relay.is_in_use(now.monotonic);
+        let is_idle =
+            |relay: &Relay| relay.registered().is_none() && !relay.detour.is_open() && !relay.is_in_use(now.monotonic);
         let worst = self.known.iter().filter(|(_, relay)| is_idle(relay)).max_by_key(|(_, relay)| {
             let is_gone = relay.announcement.value().expires <= now.unix;
             (is_gone, relay.registration.has_failed(), relay.registration.rtt())
@@ -311,7 +376,11 @@ impl Relays {
     }
 
     fn lose(&mut self, mut relay: Relay, now: Instant) {
-        let Some((_, at)) = relay.registration.registered() else {
+        if relay.detour.is_open() {
+            let node = relay.announcement.value().node;
+            self.outputs.push_back(RelaysOutput::CloseStream { relay: node });
+        }
+        let Some((_, at)) = relay.registered() else {
             return;
         };
         for (_, channel) in relay.bindings.lose(now) {
@@ -356,7 +425,7 @@ impl Relays {
             wanted.until = until;
         }
         let at = endpoint.socket_addr();
-        if let Some(relay) = self.known.values_mut().find(|relay| relay.registration.endpoint() == Some(at)) {
+        if let Some(relay) = self.known.values_mut().find(|relay| relay.is_at(&at)) {
             relay.in_use_until = Some(until);
         }
     }
@@ -364,10 +433,11 @@ impl Relays {
     /// A path through a relay is silent: the relay may be gone.
     pub(crate) fn handle_silent(&mut self, endpoint: &Endpoint, context: &mut Context<'_>) {
         let (at, now) = (endpoint.socket_addr(), context.now.monotonic);
-        let relay =
-            self.known.values_mut().find(|relay| relay.registration.registered().is_some_and(|(_, is)| is == at));
-        if let Some(relay) = relay {
-            relay.registration.doubt(now);
+        if let Some(relay) = self.known.values_mut().find(|relay| relay.is_at(&at)) {
+            let way = if relay.detour.at() == Some(at) { Way::Stream } else { Way::Datagrams };
+            if let Some(registration) = relay.by(way) {
+                registration.doubt(now);
+            }
         }
         self.handle_timeout(context);
     }
@@ -407,9 +477,7 @@ impl Relays {
 
     /// Something from a relay.
     pub(crate) fn handle_message(&mut self, from: SocketAddr, message: &FromRelay, context: &mut Context<'_>) -> bool {
-        let is_its = |relay: &Relay| {
-            relay.registration.endpoint() == Some(from) || relay.announcement.value().endpoints.contains(&from)
-        };
+        let is_its = |relay: &Relay| relay.is_at(&from) || relay.announcement.value().endpoints.contains(&from);
         let mut relays = self.known.iter().filter(|(_, relay)| is_its(relay)).map(|(node, _)| *node);
         let Some(node) = relays.next() else {
             return false;
@@ -428,8 +496,11 @@ impl Relays {
         let Some(relay) = self.known.get_mut(&node) else {
             return;
         };
-        let registration = &mut relay.registration;
-        let registered_at = registration.registered().map(|(_, at)| at).filter(|at| *at == from);
+        let registered_at = relay.registered().map(|(_, at)| at).filter(|at| *at == from);
+        let way = if relay.detour.at() == Some(from) { Way::Stream } else { Way::Datagrams };
+        let Some(registration) = relay.by(way) else {
+            return;
+        };
         let steps = match *message {
             FromRelay::Challenge { id, challenge, observed } => {
                 registration.handle_challenge(from, id, challenge, observed, now)
@@ -457,7 +528,7 @@ impl Relays {
                 Vec::new()
             }
         };
-        self.steps(node, steps, context);
+        self.steps(node, way, steps, context);
     }
 
     fn gone(&mut self, node: NodeId, registered_at: Option<SocketAddr>, channel: RelayChannel, now: Instant) {
@@ -470,7 +541,7 @@ impl Relays {
     }
 
     /// Does what a registration wants.
-    fn steps(&mut self, node: NodeId, steps: Vec<Step>, context: &mut Context<'_>) {
+    fn steps(&mut self, node: NodeId, way: Way, steps: Vec<Step>, context: &mut Context<'_>) {
         let mut queue = VecDeque::from(steps);
         while let Some(step) = queue.pop_front() {
             match step {
@@ -483,26 +554,80 @@ impl Relays {
                     let registration = Signed::sign(body, context.key, context.network);
                     let certificates = context.chain.to_vec();
                     let message = ToRelay::Answer { id: 0, registration, certificates };
-                    if let Some(relay) = self.known.get_mut(&node) {
-                        let steps = relay.registration.handle_signed(message, context.rng, context.now.monotonic);
-                        queue.extend(steps);
+                    if let Some(registration) = self.known.get_mut(&node).and_then(|relay| relay.by(way)) {
+                        queue.extend(registration.handle_signed(message, context.rng, context.now.monotonic));
                     }
                 }
-                Step::Registered(_) => {
-                    tracing::debug!(relay = %node.short(), "registered");
-                    self.changed_homes(&node);
-                }
-                Step::Lost => self.lost(node, context.now.monotonic),
-                Step::Measured | Step::Failed => {}
+                Step::Registered(at) => self.registered(&node, way, at),
+                Step::Lost => self.lost(node, way, context.now.monotonic),
+                Step::Slow | Step::Failed if way == Way::Datagrams => self.take_detour(node, context.now.monotonic),
+                Step::Measured | Step::Slow | Step::Failed => {}
             }
         }
     }
 
-    fn lost(&mut self, node: NodeId, now: Instant) {
-        tracing::debug!(relay = %node.short(), "the registration is gone");
-        if let Some(relay) = self.known.get_mut(&node)
-            && let Some(at) = relay.registration.endpoint()
+    /// Has a stream opened to a relay that does not answer to datagrams, while no relay does.
+    fn take_detour(&mut self, node: NodeId, now: Instant) {
+        let streams = self.known.values().filter(|relay| !relay.detour.is_closed()).count();
+        let is_reached = self.known.values().any(|relay| relay.registration.is_good());
+        let Some(relay) = self.known.get_mut(&node).filter(|_| !is_reached && streams < STREAMS_MAX) else {
+            return;
+        };
+        let addresses = relay.stream_addresses();
+        if !addresses.is_empty() && relay.detour.open(now) {
+            self.outputs.push_back(RelaysOutput::OpenStream { relay: node, addresses });
+        }
+    }
+
+    /// A stream to a relay is open, and has this address; or it is not any more.
+    pub(crate) fn handle_stream(&mut self, node: &NodeId, at: Option<SocketAddr>, context: &mut Context<'_>) {
+        let now = context.now.monotonic;
+        let Some(relay) = self.known.get_mut(node) else {
+            return;
+        };
+        match at {
+            Some(at) => relay.detour.handle_opened(at),
+            None => {
+                if let Some(was) = relay.detour.handle_closed(now)
+                    && !relay.registration.is_good()
+                {
+                    self.forget_channels(*node, was, now);
+                }
+            }
+        }
+        self.choose(context);
+    }
+
+    fn registered(&mut self, node: &NodeId, way: Way, at: SocketAddr) {
+        tracing::debug!(relay = %node.short(), ?way, "registered");
+        if let Some(relay) = self.known.get_mut(node)
+            && way == Way::Datagrams
         {
+            let by_stream = relay.detour.registered().map(|(_, at)| at);
+            if relay.detour.close() {
+                self.outputs.extend(by_stream.map(|from| RelaysOutput::Moved { from, to: at }));
+                self.outputs.push_back(RelaysOutput::CloseStream { relay: *node });
+            }
+        }
+        self.changed_homes(node);
+    }
+
+    fn lost(&mut self, node: NodeId, way: Way, now: Instant) {
+        tracing::debug!(relay = %node.short(), ?way, "the registration is gone");
+        let at = self.known.get_mut(&node).and_then(|relay| match way {
+            Way::Datagrams => relay.registration.endpoint(),
+            Way::Stream => relay.detour.at(),
+        });
+        if let Some(at) = at {
+            self.forget_channels(node, at, now);
+        }
+        if way == Way::Datagrams {
+            self.take_detour(node, now);
+        }
+    }
+
+    fn forget_channels(&mut self, node: NodeId, at: SocketAddr, now: Instant) {
+        if let Some(relay) = self.known.get_mut(&node) {
             for (_, channel) in relay.bindings.lose(now) {
                 self.outputs.push_back(RelaysOutput::Unreachable { endpoint: Endpoint::relayed(at, channel) });
             }
@@ -562,14 +687,19 @@ impl Relays {
                 (false, false) => Wish::Nothing,
             };
             relay.registration.set_wish(wish);
+            let at: Vec<SocketAddr> = relay.detour.at().into_iter().collect();
+            if let Some(by_stream) = relay.detour.registration_mut() {
+                by_stream.set_wish(Wish::Register);
+                begun.push((*node, Way::Stream, by_stream.begin(&at, context.rng, now)));
+            }
             if wish == Wish::Register || (wish == Wish::Measure && room > 0) {
                 let steps = relay.registration.begin(&relay.endpoints(), context.rng, now);
                 room -= usize::from(wish == Wish::Measure && !steps.is_empty());
-                begun.push((*node, steps));
+                begun.push((*node, Way::Datagrams, steps));
             }
         }
-        for (node, steps) in begun {
-            self.steps(node, steps, context);
+        for (node, way, steps) in begun {
+            self.steps(node, way, steps, context);
         }
         self.bind(context);
     }
@@ -578,7 +708,7 @@ impl Relays {
     fn bind(&mut self, context: &mut Context<'_>) {
         let now = context.now.monotonic;
         for (node, relay) in &mut self.known {
-            let Some((registration, at)) = relay.registration.registered() else { continue };
+            let Some((registration, at)) = relay.registered() else { continue };
             for (peer, wanted) in &self.wanted {
                 if wanted.relays.contains(node) && peer != node {
                     relay.bindings.want(*peer, draw(context.rng), now);
@@ -592,10 +722,11 @@ impl Relays {
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let relays = self.known.values().flat_map(|relay| {
-            let is_registered = relay.registration.registered().is_some();
+            let is_registered = relay.registered().is_some();
             let bindings = is_registered.then(|| relay.bindings.poll_timeout()).flatten();
             let in_use = relay.in_use_until.filter(|_| is_registered);
-            [relay.registration.poll_timeout(), bindings, in_use]
+            let by_stream = relay.detour.registration().and_then(Registration::poll_timeout);
+            [relay.registration.poll_timeout(), by_stream, bindings, in_use]
         });
         relays.flatten().chain(self.ask_at).chain(self.choose_at).min()
     }
@@ -607,10 +738,15 @@ impl Relays {
         let mut due = Vec::new();
         for (node, relay) in &mut self.known {
             relay.in_use_until = relay.in_use_until.filter(|until| *until > now);
-            due.push((*node, relay.registration.handle_timeout(&relay.endpoints(), context.rng, now)));
+            let endpoints = relay.endpoints();
+            due.push((*node, Way::Datagrams, relay.registration.handle_timeout(&endpoints, context.rng, now)));
+            let at: Vec<SocketAddr> = relay.detour.at().into_iter().collect();
+            if let Some(by_stream) = relay.detour.registration_mut() {
+                due.push((*node, Way::Stream, by_stream.handle_timeout(&at, context.rng, now)));
+            }
         }
-        for (node, steps) in due {
-            self.steps(node, steps, context);
+        for (node, way, steps) in due {
+            self.steps(node, way, steps, context);
         }
         self.choose(context);
         if self.ask_at.is_some_and(|at| at <= now) {

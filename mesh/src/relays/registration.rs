@@ -50,6 +50,8 @@ pub(super) enum Step {
     Lost,
     /// The distance, the load or the readiness of the relay has changed.
     Measured,
+    /// It has not answered the first question: something in between may let no datagrams through.
+    Slow,
     /// It did not answer, or refused.
     Failed,
 }
@@ -252,7 +254,8 @@ impl Registration {
                 let asked = self.endpoint.filter(|last| endpoints.contains(last)).into_iter();
                 let others = endpoints.iter().copied().filter(|other| Some(*other) != self.endpoint);
                 let asked = asked.chain(others).take(ENDPOINTS_ASKED);
-                asked.map(|to| Step::Send(to, ToRelay::Register { id })).collect()
+                let slow = (question.asked.len() == 2).then_some(Step::Slow);
+                asked.map(|to| Step::Send(to, ToRelay::Register { id })).chain(slow).collect()
             }
             None => self.fail(now),
         }

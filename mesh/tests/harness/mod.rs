@@ -90,6 +90,8 @@ pub(crate) struct Net {
     controls: VecDeque<(usize, ControlCommand)>,
     connections: Vec<(usize, usize)>,
     admitted: BTreeSet<(usize, usize)>,
+    /// Streams to relays: the address lent to each, who opened it, and to which relay.
+    pub(crate) streams: BTreeMap<Endpoint, (usize, usize)>,
     asked: BTreeMap<ResponseToken, (usize, RequestId)>,
     next: u64,
     seed: u64,
@@ -127,6 +129,7 @@ impl Net {
             controls: VecDeque::new(),
             connections: Vec::new(),
             admitted: BTreeSet::new(),
+            streams: BTreeMap::new(),
             asked: BTreeMap::new(),
             next: 0,
             seed,
@@ -244,6 +247,7 @@ impl Net {
                     Disk::Waits => side.waiting.push(id),
                 },
                 Output::Forwarding(forwarding) => side.forwarding.push(forwarding),
+                Output::Stream(command) => self.stream(at, &command),
                 Output::Event(event) => side.events.push(event),
             }
         }
@@ -386,7 +390,12 @@ impl Net {
     }
 
     /// Brings one datagram to whoever is at its target.
-    pub(crate) fn deliver(&mut self, flight: Flight) {
+    pub(crate) fn deliver(&mut self, mut flight: Flight) {
+        if let Some((opener, relay)) = self.streams.get(&flight.to) {
+            let [opener, relay] = [opener, relay].map(|side| self.sides[*side].endpoint);
+            let to = if flight.from == opener { relay } else { opener };
+            flight = Flight { from: flight.to, to, ..flight };
+        }
         let Some(to) = self.side_at(&flight.to) else {
             return;
         };
@@ -398,13 +407,31 @@ impl Net {
         }
     }
 
+    fn stream(&mut self, side: usize, command: &StreamCommand) {
+        match command {
+            StreamCommand::Open { relay, addresses } => {
+                let to = self.side_of(relay).expect("it is one of us");
+                let ip = self.sides[to].endpoint.socket_addr().ip();
+                assert_eq!(*addresses, [SocketAddr::new(ip, 443)]);
+                let at = SocketAddr::from(([127, 0, 0, side as u8], to as u16 + 1));
+                self.streams.insert(Endpoint::udp(at), (side, to));
+                let relay = *relay;
+                self.act(side, |node, now| node.handle_stream(relay, Some(at), now));
+            }
+            StreamCommand::Close { relay } => {
+                let to = self.side_of(relay);
+                self.streams.retain(|_, ends| Some(*ends) != to.map(|to| (side, to)));
+            }
+        }
+    }
+
     /// Makes a side a relay.
     pub(crate) fn start_relay(&mut self, side: usize) {
         let key = IdentityKey::from_bytes(&self.sides[side].key.to_bytes());
         let name = self.sides[side].node.snapshot(self.now_at(side)).label;
         let identity = relay::Identity { network: self.network, key, name };
         let endpoints = vec![self.sides[side].endpoint.socket_addr()];
-        let settings = relay::Settings { endpoints, ..relay::Settings::default() };
+        let settings = relay::Settings { endpoints, stream_port: Some(443), ..relay::Settings::default() };
         let (rng, now) = (Box::new(self.rng()), self.now_at(side));
         self.sides[side].relay = Some(relay::Server::new(identity, settings, Vec::new(), rng, now));
         self.act_relay(side, relay::Server::handle_timeout);
