@@ -37,10 +37,20 @@ const MTU_LEGAL: RangeInclusive<u16> = 1280..=u16::MAX;
 /// More lanes than these gain nothing on the machines that were measured (dataplane.md §8).
 const LANES_LEGAL: RangeInclusive<u16> = 1..=8;
 
+/// A hundred thousand members take about half a gigabyte of a relay's memory.
+const RELAY_MEMBERS_LEGAL: RangeInclusive<u64> = 1..=100_000;
+
+/// A terabit a second.
+const RELAY_MBPS_LEGAL: RangeInclusive<u64> = 1..=1_000_000;
+const RELAY_MONTH_GB_LEGAL: RangeInclusive<u64> = 1..=1_000_000_000;
+
+/// Longest name of a place in letters: it stands in a table.
+const REGION_LETTERS_MAX: usize = 32;
+
 const SECTIONS: [&str; 9] = ["node", "listen", "session", "tun", "dataplane", "network", "dns", "relay", "dashboard"];
 
 /// Every key outside `[network.…]`.
-pub(crate) const KEYS: [&str; 23] = [
+pub(crate) const KEYS: [&str; 30] = [
     "node.name",
     "listen.data",
     "listen.control_tcp",
@@ -62,6 +72,13 @@ pub(crate) const KEYS: [&str; 23] = [
     "dns.port",
     "dns.listen",
     "relay.enabled",
+    "relay.stream_port",
+    "relay.members",
+    "relay.member_mbps",
+    "relay.member_month_gb",
+    "relay.capacity_mbps",
+    "relay.region",
+    "relay.place",
     "dashboard.listen",
     "dashboard.allow_remote",
 ];
@@ -209,9 +226,31 @@ impl Reader {
     }
 
     pub(crate) fn relay(&mut self) -> Result<RelaySettings, ConfigError> {
+        let section = &["relay"];
         let mut relay = RelaySettings::default();
-        if let Some(field) = self.field(&["relay"], "enabled") {
+        if let Some(field) = self.field(section, "enabled") {
             relay.enabled = relay_enabled(&field)?;
+        }
+        if let Some(field) = self.field(section, "stream_port") {
+            relay.stream_port = Some(field.port(0..=u16::MAX)?).filter(|port| *port != 0);
+        }
+        if let Some(field) = self.field(section, "members") {
+            relay.members = number(&field, RELAY_MEMBERS_LEGAL)?;
+        }
+        if let Some(field) = self.field(section, "member_mbps") {
+            relay.member_mbps = number(&field, RELAY_MBPS_LEGAL)?;
+        }
+        if let Some(field) = self.field(section, "member_month_gb") {
+            relay.member_month_gb = Some(number(&field, RELAY_MONTH_GB_LEGAL)?);
+        }
+        if let Some(field) = self.field(section, "capacity_mbps") {
+            relay.capacity_mbps = number(&field, RELAY_MBPS_LEGAL)?;
+        }
+        if let Some(field) = self.field(section, "region") {
+            relay.region = region(&field)?;
+        }
+        if let Some(field) = self.field(section, "place") {
+            relay.place = Some(place(&field)?);
         }
         Ok(relay)
     }
@@ -334,6 +373,32 @@ fn dns_listen(field: &Field) -> Result<IpAddr, ConfigError> {
         return Err(field.refuse(format!("\"{address}\" is not for us"), legal));
     }
     Ok(IpAddr::V4(address))
+}
+
+fn number(field: &Field, legal: RangeInclusive<u64>) -> Result<u32, ConfigError> {
+    let number = field.integer(legal)?;
+    u32::try_from(number).map_err(|_| field.fault(format!("{number} is too large")))
+}
+
+fn region(field: &Field) -> Result<String, ConfigError> {
+    let text = field.text()?;
+    let is_legal = text.chars().count() <= REGION_LETTERS_MAX && !text.chars().any(char::is_control);
+    if is_legal {
+        return Ok(text.to_owned());
+    }
+    Err(field.refuse(format!("\"{}\"", quoted(text)), format!("up to {REGION_LETTERS_MAX} letters")))
+}
+
+/// Degrees north and east, as hundredths: a relay's place is nobody's to know more precisely.
+fn place(field: &Field) -> Result<(i16, i16), ConfigError> {
+    let text = field.text()?;
+    let hundredths = |text: &str, most: f64| {
+        let degrees: f64 = text.trim().parse().ok()?;
+        (degrees.abs() <= most).then(|| (degrees * 100.0).round() as i16)
+    };
+    let parsed =
+        text.split_once(',').and_then(|(north, east)| Some((hundredths(north, 90.0)?, hundredths(east, 180.0)?)));
+    parsed.ok_or_else(|| field.refuse(format!("\"{}\"", quoted(text)), "degrees north and east, \"52.52, 13.40\" say"))
 }
 
 fn relay_enabled(field: &Field) -> Result<RelayEnabled, ConfigError> {

@@ -262,10 +262,39 @@ pub enum Integrate {
 }
 
 /// `[relay]`: whether this machine relays for others.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelaySettings {
     /// When it does.
     pub enabled: RelayEnabled,
+    /// The TCP port where it takes streams from networks that let no UDP through; `None` for none.
+    pub stream_port: Option<u16>,
+    /// Members registered at once.
+    pub members: u32,
+    /// What one member may send through it, in megabits a second.
+    pub member_mbps: u32,
+    /// What one member may send through it in a calendar month, in gigabytes.
+    pub member_month_gb: Option<u32>,
+    /// What it can pass on altogether, in megabits a second: others see how much of it is used.
+    pub capacity_mbps: u32,
+    /// Where it stands, in words for people.
+    pub region: String,
+    /// Where it stands, in hundredths of degrees north and east.
+    pub place: Option<(i16, i16)>,
+}
+
+impl Default for RelaySettings {
+    fn default() -> Self {
+        Self {
+            enabled: RelayEnabled::Auto,
+            stream_port: Some(443),
+            members: 10_000,
+            member_mbps: 200,
+            member_month_gb: None,
+            capacity_mbps: 1_000,
+            region: String::new(),
+            place: None,
+        }
+    }
 }
 
 /// When this machine relays.

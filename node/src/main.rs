@@ -12,6 +12,7 @@ mod random;
 mod routes;
 mod service;
 mod store;
+mod stream;
 mod tun;
 
 fn main() -> std::process::ExitCode {

@@ -9,7 +9,7 @@ mod stage;
 use std::time::Instant;
 
 use holloway_simnet::lab::{Lab, Nat, NatKind};
-use stage::{DATA_PORT, Machine, founder, member};
+use stage::{DATA_PORT, Machine, founder, member, scale};
 
 /// A public founder, bob and carol behind two boxes; the path between them, seen from both sides.
 fn behind(hint: &str, bobs: NatKind, carols: NatKind) -> (Lab, [Machine; 3], [Nat; 2]) {
@@ -86,4 +86,48 @@ fn two_machines_behind_the_same_router_are_direct_by_their_lan_addresses() {
     assert_eq!(endpoint(&carol, "bob"), format!("{}:{DATA_PORT}", bob.host().ipv4()));
     assert!(endpoint(&bob, "carol").starts_with(&carol.host().ipv4().to_string()));
     bob.wait_ping("alice");
+}
+
+/// What the grid of PROMISES §3 says of two machines behind such routers.
+fn is_straight_possible(one: NatKind, other: NatKind) -> bool {
+    use NatKind::{FullCone, Home, Public, Symmetric, UdpBlocked};
+    match (one, other) {
+        (UdpBlocked, _) | (_, UdpBlocked) => false,
+        (Public | FullCone, _) | (_, Public | FullCone) => true,
+        (Home, Home) => true,
+        (Symmetric, _) | (_, Symmetric) => false,
+    }
+}
+
+/// One cell of the grid: both reach each other at once, and stay with what the routers allow.
+fn cell(one: NatKind, other: NatKind) {
+    let hint = format!("{one:?}-{other:?}").to_lowercase();
+    let start = Instant::now();
+    let (_lab, [_alice, bob, carol], _boxes) = behind(&hint, one, other);
+    let joined = start.elapsed();
+    let (_, first) = carol.wait_ping("bob");
+    bob.wait_ping("carol");
+    let kind = |machine: &Machine, peer: &str| machine.peer(peer).unwrap()["path"]["kind"].as_str().unwrap().to_owned();
+    let wanted = if is_straight_possible(one, other) { "direct" } else { "relay" };
+    let start = Instant::now();
+    carol.wait(&format!("{hint}: a path that is {wanted}"), || {
+        // Traffic is what makes a better path be looked for.
+        let _ = (carol.ping("bob"), bob.ping("carol"));
+        (kind(&carol, "bob") == wanted && kind(&bob, "carol") == wanted).then_some(())
+    });
+    let settled = start.elapsed();
+    println!("{hint}: set up {joined:.1?}, first reply {first:?}, {wanted} {settled:?} later");
+    assert!(carol.reaches(bob.address()) && bob.reaches(carol.address()));
+}
+
+#[test]
+fn machines_behind_any_two_routers_reach_each_other() {
+    for run in 0..scale() {
+        for one in NatKind::ALL {
+            for other in NatKind::ALL {
+                println!("run {run}");
+                cell(one, other);
+            }
+        }
+    }
 }

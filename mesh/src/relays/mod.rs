@@ -648,12 +648,14 @@ impl Relays {
             .known
             .iter()
             .filter(|(_, relay)| relay.is_usable())
-            .map(|(node, relay)| (relay.registration.rtt().unwrap_or(Duration::MAX), *node))
+            .map(|(node, relay)| (relay.standing().rtt().unwrap_or(Duration::MAX), *node))
             .collect();
         usable.sort();
         for place in 0..HOME_RELAYS_MAX {
             let Some((best, nearest)) = usable.first().copied() else { break };
-            let is_much_nearer = |rtt: Duration| best + NEARER_BY <= rtt && best <= rtt * NEARER_PERCENT / 100;
+            let is_much_nearer = |rtt: Duration| {
+                best.saturating_add(NEARER_BY) <= rtt && best <= rtt.saturating_mul(NEARER_PERCENT) / 100
+            };
             let held = before.get(place).and_then(|held| usable.iter().find(|(_, node)| node == held)).copied();
             let chosen = match held {
                 Some((rtt, held)) if !is_much_nearer(rtt) => held,

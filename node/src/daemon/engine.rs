@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use holloway_control as control;
 use holloway_dashboard::api::{ApiError, ErrorCode};
 use holloway_dns::Server;
 use holloway_mesh::{Command, CommandError, Event, Persisted, RecordId, Reply, Snapshot, Write};
-use holloway_wire::{Bootstrap, Label, MembershipCertificate, NetworkId};
+use holloway_wire::{Bootstrap, Label, MembershipCertificate, NetworkId, NodeId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::journal::Journal;
@@ -19,6 +19,7 @@ use super::resolving::resolves;
 use crate::clock::Clock;
 use crate::lane::LaneEvent;
 use crate::store::{NetworkKey, Store};
+use crate::stream::{StreamNews, data_path};
 
 /// Events that wait for the engine from all sides together. Lanes drop beyond it, the control plane waits.
 pub(crate) const INPUTS_MAX: usize = 4096;
@@ -34,6 +35,7 @@ pub(crate) enum Input {
     Lane(NetworkKey, LaneEvent),
     Control(NetworkKey, control::Event),
     Persisted(NetworkKey, RecordId, Persisted),
+    Stream(NetworkKey, StreamNews),
     AddressesChanged(Vec<IpAddr>),
     /// Whether a program of this machine finds one of our names.
     Probed(bool),
@@ -74,7 +76,7 @@ pub(crate) struct NetworkView {
     pub(crate) label: Label,
     pub(crate) id: NetworkId,
     pub(crate) interface: Option<String>,
-    pub(crate) data_listen: Vec<std::net::SocketAddr>,
+    pub(crate) data_listen: Vec<SocketAddr>,
     pub(crate) dataplane: Dataplane,
     pub(crate) control_listen: Vec<control::DialAddr>,
     pub(crate) bootstrap: Vec<Bootstrap>,
@@ -186,6 +188,7 @@ impl Engine {
             Input::Persisted(key, id, result) => {
                 self.with(key, |network| network.node.handle_persisted(id, result, now));
             }
+            Input::Stream(key, news) => self.with(key, |network| network.stream_news(&news, now)),
             Input::AddressesChanged(local) => self.addresses_changed(&local),
             Input::Probed(resolves) => {
                 let views = self.views();
@@ -210,6 +213,7 @@ impl Engine {
                     let _ = self.writes.send((key, id, writes));
                 }
                 Upward::Event(event) => self.event(&label, event),
+                Upward::OpenStream { relay, addresses } => self.open_stream(key, relay, addresses),
                 Upward::RelayUsage(usage) => {
                     let store = self.store.clone();
                     tokio::spawn(async move {
@@ -219,6 +223,23 @@ impl Engine {
                     });
                 }
             }
+        }
+    }
+
+    fn open_stream(&mut self, key: NetworkKey, relay: NodeId, addresses: Vec<SocketAddr>) {
+        let Some(network) = self.networks.get_mut(&key) else {
+            return;
+        };
+        if let Some(data_path) = data_path(&network.udp.local_addrs()) {
+            let inputs = self.inputs.clone();
+            let tell = move |news| {
+                let inputs = inputs.clone();
+                async move {
+                    // The engine may have ended.
+                    let _ = inputs.send(Input::Stream(key, news)).await;
+                }
+            };
+            network.streams.open(relay, addresses, data_path, tell);
         }
     }
 

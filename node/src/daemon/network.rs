@@ -6,10 +6,10 @@ use std::time::Duration;
 use holloway_control as control;
 use holloway_mesh::{
     Channel, CipherChoice, Command, CommandError, CommandId, ControlCommand, ControlEvent, Event, Forwarding,
-    GossipToken, LocalAddrs, Node, Output, RecordId, Reply, RequestId, ResponseToken, StoreToken, TooLong,
-    TrafficReport, TunOffload, Verdict, Write,
+    GossipToken, LocalAddrs, Node, Output, RecordId, Reply, RequestId, ResponseToken, StoreToken, StreamCommand,
+    TooLong, TrafficReport, TunOffload, Verdict, Write,
 };
-use holloway_wire::{Bootstrap, ControlAddr, Endpoint, Instant, Label, NetworkId, Now, RECORD_OVERHEAD};
+use holloway_wire::{Bootstrap, ControlAddr, Endpoint, Instant, Label, NetworkId, NodeId, Now, RECORD_OVERHEAD};
 use tokio::sync::oneshot;
 
 use holloway_relay::{Server, Usage};
@@ -17,6 +17,7 @@ use holloway_relay::{Server, Usage};
 use super::opening::Ports;
 use crate::lane::{LaneEvent, Lanes, UdpSockets};
 use crate::store::NetworkKey;
+use crate::stream::{StreamNews, StreamServer, Streams};
 use crate::tun::Tun;
 
 /// Tokens of questions that are kept for their answers; the control plane itself keeps fewer.
@@ -39,6 +40,10 @@ pub(crate) struct Network {
     pub(crate) listening: BTreeSet<control::DialAddr>,
     /// What this machine does for others as a relay.
     pub(super) relay: Option<Server>,
+    /// Takes streams for it.
+    pub(super) stream_server: Option<StreamServer>,
+    /// Streams to relays.
+    pub(super) streams: Streams,
     /// The interface's MTU.
     mtu: InterfaceMtu,
     cipher: CipherChoice,
@@ -73,6 +78,11 @@ pub(crate) enum Upward {
     Event(Box<Event>),
     /// Keep what members have sent through this relay.
     RelayUsage(Vec<Usage>),
+    /// Open a stream to a relay.
+    OpenStream {
+        relay: NodeId,
+        addresses: Vec<SocketAddr>,
+    },
 }
 
 /// The control plane's tokens, numbered for the core.
@@ -120,6 +130,8 @@ impl Network {
             control: parts.control,
             listening: BTreeSet::new(),
             relay: None,
+            stream_server: None,
+            streams: Streams::default(),
             mtu: parts.mtu,
             cipher: parts.cipher,
             ports: parts.ports,
@@ -235,6 +247,13 @@ impl Network {
         hosts.into_iter().map(|ip| Bootstrap { host: ip.to_string(), tcp, quic }).collect()
     }
 
+    /// A stream to a relay is open, or is not any more.
+    pub(crate) fn stream_news(&mut self, news: &StreamNews, now: Now) {
+        if self.streams.is_current(news) {
+            self.node.handle_stream(news.relay, news.at, now);
+        }
+    }
+
     /// Carries out what the core wants; returns what concerns the whole daemon.
     pub(crate) fn carry_out(&mut self, now: Now) -> Vec<Upward> {
         let mut upward = Vec::new();
@@ -256,6 +275,10 @@ impl Network {
                 Output::Tun(packet) => self.deliver(&packet),
                 Output::Control(command) => self.control_command(command),
                 Output::Forwarding(forwarding) => self.forward(&forwarding),
+                Output::Stream(StreamCommand::Open { relay, addresses }) => {
+                    upward.push(Upward::OpenStream { relay, addresses });
+                }
+                Output::Stream(StreamCommand::Close { relay }) => self.streams.close(&relay),
                 Output::Persist { id, writes } => upward.push(Upward::Persist { id, writes }),
                 Output::Event(Event::CommandDone { id, result }) => {
                     if let Some(reply) = self.waiting.remove(&id) {

@@ -5,10 +5,35 @@ use std::net::{IpAddr, SocketAddr};
 use holloway_config::{RelayEnabled, RelaySettings};
 use holloway_mesh::Event;
 use holloway_relay::{DropCounts, Identity, Output, Server, Settings, Standing, Usage};
-use holloway_wire::{Endpoint, Now, is_dialable};
+use holloway_wire::{Endpoint, Now, Place, is_dialable};
 
 use super::network::{Network, Upward, expand};
 use crate::random::OsRandom;
+use crate::stream::{StreamServer, data_path};
+
+/// Bytes in a second that make one megabit a second.
+const BYTES_PER_MEGABIT: u64 = 125_000;
+const BYTES_PER_GIGABYTE: u64 = 1_000_000_000;
+
+fn server_settings(settings: &RelaySettings, endpoints: Vec<SocketAddr>, stream_port: Option<u16>) -> Settings {
+    let rate_bytes = u64::from(settings.member_mbps) * BYTES_PER_MEGABIT;
+    Settings {
+        members_max: settings.members as usize,
+        rate_bytes,
+        // A tenth of a second: what a burst of TCP's is at such a rate.
+        burst_bytes: (rate_bytes / 10).max(BURST_BYTES_MIN),
+        month_bytes_max: settings.member_month_gb.map(|gigabytes| u64::from(gigabytes) * BYTES_PER_GIGABYTE),
+        capacity_mbps: settings.capacity_mbps,
+        region: settings.region.clone(),
+        place: settings.place.and_then(|(north, east)| Place::new(north, east)),
+        endpoints,
+        stream_port,
+        software: env!("CARGO_PKG_VERSION").into(),
+    }
+}
+
+/// Several of the largest batches that a member's lane sends at once.
+const BURST_BYTES_MIN: u64 = 512 * 1024;
 
 impl Network {
     /// Begins to relay, if the operator wants it and this machine may.
@@ -23,13 +48,28 @@ impl Network {
         if self.relay.is_some() || settings.enabled == RelayEnabled::Off {
             return;
         }
-        let settings = Settings {
-            endpoints: self.relay_addresses(local),
-            software: env!("CARGO_PKG_VERSION").into(),
-            ..Settings::default()
-        };
+        let stream_port = settings.stream_port.filter(|port| self.take_streams(*port, &identity));
+        let settings = server_settings(settings, self.relay_addresses(local), stream_port);
         self.relay = Some(Server::new(identity, settings, usage, Box::new(OsRandom), now));
         tracing::info!(network = %self.label, "relaying for other members");
+    }
+
+    /// Takes streams on a port. Says whether it can.
+    fn take_streams(&mut self, port: u16, identity: &Identity) -> bool {
+        let Some(data_path) = data_path(&self.udp.local_addrs()) else {
+            return false;
+        };
+        match StreamServer::start(port, &identity.key, data_path) {
+            Ok(server) => {
+                self.stream_server = Some(server);
+                true
+            }
+            Err(error) => {
+                let error = format!("{error:#}");
+                tracing::info!(network = %self.label, error, "no streams are taken, from where UDP does not get through");
+                false
+            }
+        }
     }
 
     fn relay_addresses(&self, local: &[IpAddr]) -> Vec<SocketAddr> {
@@ -65,7 +105,7 @@ impl Network {
     pub(super) fn tell_relay(&mut self, event: &Event) {
         match (&mut self.relay, event) {
             (Some(relay), Event::MemberLeft { node, .. }) => relay.handle_expelled(node),
-            (_, Event::Expelled) => self.relay = None,
+            (_, Event::Expelled) => (self.relay, self.stream_server) = (None, None),
             _ => {}
         }
     }
