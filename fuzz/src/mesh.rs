@@ -90,7 +90,12 @@ fn settle(node: &mut Node, from: u64) {
 fn datagrams(outputs: Vec<Output>) -> Vec<Vec<u8>> {
     let datagram = |output| match output {
         Output::Transmit { datagram, .. } => Some(datagram),
-        Output::Tun(_) | Output::Control(_) | Output::Persist { .. } | Output::Forwarding(_) | Output::Event(_) => None,
+        Output::Tun(_)
+        | Output::Control(_)
+        | Output::Persist { .. }
+        | Output::Forwarding(_)
+        | Output::Stream(_)
+        | Output::Event(_) => None,
     };
     outputs.into_iter().filter_map(datagram).collect()
 }
@@ -159,6 +164,7 @@ fn carry(alice: &mut Node, bob: &mut Node) -> Arc<Sealer> {
                 | Output::Control(_)
                 | Output::Persist { .. }
                 | Output::Forwarding(_)
+                | Output::Stream(_)
                 | Output::Event(_) => {}
             }
         }

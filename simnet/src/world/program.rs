@@ -150,6 +150,8 @@ impl World {
             Output::Persist { id, writes } => self.persist(machine, id, writes),
             Output::Forwarding(forwarding) => self.forward(machine, forwarding),
             Output::Event(event) => self.event(machine, event),
+            // The world has no relays, so nobody asks for a stream to one.
+            Output::Stream(_) => {}
         }
     }
 
