@@ -213,7 +213,10 @@ fn help_and_version_succeed_and_name_every_command() {
     let help = finish(&mut bare(&["--help"]));
     assert!(help.status.success());
     let text = String::from_utf8(help.stdout).unwrap();
-    for command in ["create", "invite", "join", "up", "status", "ping", "revoke", "dns", "doctor", "demo"] {
+    for command in [
+        "create", "invite", "join", "up", "status", "ping", "why", "relays", "routes", "revoke", "dns", "doctor",
+        "demo",
+    ] {
         assert!(text.contains(command), "{command} in {text}");
     }
     let version = finish(&mut bare(&["--version"]));
@@ -536,6 +539,10 @@ fn errors_under_json_are_one_json_document() {
     for line in [
         vec!["status"],
         vec!["peers", "--network", "x"],
+        vec!["relays", "--network", "x"],
+        vec!["routes", "--network", "x"],
+        vec!["why", "bob"],
+        vec!["why"],
         vec!["nonsense"],
         vec!["ping", "bob", "-c", "0"],
         vec!["dns", "add", "wiki", "AAAA", "not-an-address"],
@@ -548,6 +555,18 @@ fn errors_under_json_are_one_json_document() {
             assert!(!refusal.code.is_empty(), "{line:?}");
         }
     }
+}
+
+#[test]
+fn a_daemon_without_a_network_knows_no_relays_and_no_routes_and_explains_nobody() {
+    let place = Place::configured(QUIET);
+    let _daemon = place.up();
+    assert_eq!(place.ask(&["relays"]), serde_json::json!({"schema": 1, "relays": [], "own": []}));
+    assert_eq!(place.ask(&["routes"]), serde_json::json!({"schema": 1, "routes": []}));
+    assert_eq!(place.refusal(&["relays", "--network", "x"]).code, "not_found");
+    assert_eq!(place.refusal(&["why", "bob"]).code, "no_network");
+    let text = String::from_utf8(place.run(&["relays"]).stdout).unwrap();
+    assert!(text.contains("holloway invite --right relay"), "{text}");
 }
 
 #[test]

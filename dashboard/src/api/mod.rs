@@ -6,8 +6,11 @@ mod event;
 mod invite;
 mod member;
 mod network;
+mod relay;
+mod route;
 mod schema;
 mod status;
+mod why;
 
 pub use dns::{DnsAdd, DnsAdded, DnsAnswer, DnsList, DnsQuery, DnsRecord, DnsRemove, DnsRemoved, DnsReply};
 pub use error::{ApiError, ErrorCode, ErrorDocument};
@@ -17,8 +20,11 @@ pub use member::{
     Block, BlockEntry, Blocked, Blocks, CertificateChain, CertificateView, Ping, PingReply, Revoke, Revoked, Unblocked,
 };
 pub use network::{CreateNetwork, Down, InNetwork, Join, Joined, Left, NetworkCreated};
+pub use relay::{AnnouncedRelay, OwnRelay, Place, RelayStanding, RelayStatus, Relays};
+pub use route::{RouteStatus, RouteVia, Routes};
 pub use schema::SchemaVersion;
 pub use status::{
     Attention, ControlStatus, DaemonState, DataStatus, DataplaneStatus, DnsStatus, Health, HomeRelay, NetworkStatus,
     PathKind, PathStatus, PeerInNetwork, PeerStatus, Peers, Right, SessionStatus, Status,
 };
+pub use why::{Advice, TriedWay, WayKind, WayResult, Why, WhyQuery};

@@ -13,8 +13,8 @@ use super::stream::EventStream;
 use crate::api::{
     ApiError, Block, Blocked, Blocks, CertificateChain, CreateInvite, CreateNetwork, DnsAdd, DnsAdded, DnsList,
     DnsQuery, DnsRemove, DnsRemoved, DnsReply, Down, Events, EventsQuery, Health, InNetwork, InviteCreated,
-    InviteRevoked, Invites, Join, Joined, Left, NetworkCreated, Peers, Ping, PingReply, Revoke, Revoked, Status,
-    Unblocked,
+    InviteRevoked, Invites, Join, Joined, Left, NetworkCreated, Peers, Ping, PingReply, Relays, Revoke, Revoked,
+    Routes, Status, Unblocked, Why, WhyQuery,
 };
 
 /// Longer than any operation but waiting for an issuer: a handshake gives up at 30 s.
@@ -60,6 +60,27 @@ impl Client {
     /// The members of one or all networks.
     pub async fn peers(&self, network: &InNetwork) -> Result<Peers, ApiError> {
         self.call(Method::GET, Target::new("/api/v1/peers").parameter("network", network.network.as_ref())).await
+    }
+
+    /// The relays that one or all networks know, and the daemon's machine as one.
+    pub async fn relays(&self, network: &InNetwork) -> Result<Relays, ApiError> {
+        self.call(Method::GET, Target::new("/api/v1/relays").parameter("network", network.network.as_ref())).await
+    }
+
+    /// How a peer is reached, and why.
+    pub async fn why(&self, query: &WhyQuery) -> Result<Why, ApiError> {
+        self.call(
+            Method::GET,
+            Target::new("/api/v1/why")
+                .parameter("name", Some(&query.name))
+                .parameter("network", query.network.as_ref()),
+        )
+        .await
+    }
+
+    /// The overlay's routes in one or all networks.
+    pub async fn routes(&self, network: &InNetwork) -> Result<Routes, ApiError> {
+        self.call(Method::GET, Target::new("/api/v1/routes").parameter("network", network.network.as_ref())).await
     }
 
     /// A page of past events.

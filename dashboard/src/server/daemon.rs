@@ -6,8 +6,8 @@ use tokio::sync::broadcast;
 use crate::api::{
     ApiError, Block, Blocked, Blocks, CertificateChain, CreateInvite, CreateNetwork, DnsAdd, DnsAdded, DnsList,
     DnsQuery, DnsRemove, DnsRemoved, DnsReply, Down, Event, Events, EventsQuery, Health, InNetwork, InviteCreated,
-    InviteRevoked, Invites, Join, Joined, Left, NetworkCreated, Peers, Ping, PingReply, Revoke, Revoked, Status,
-    Unblocked,
+    InviteRevoked, Invites, Join, Joined, Left, NetworkCreated, Peers, Ping, PingReply, Relays, Revoke, Revoked,
+    Routes, Status, Unblocked, Why, WhyQuery,
 };
 
 /// What answers the API's requests.
@@ -21,6 +21,12 @@ pub trait Daemon: Send + Sync + 'static {
     async fn status(&self) -> Result<Status, ApiError>;
     /// The members of one or all networks.
     async fn peers(&self, network: InNetwork) -> Result<Peers, ApiError>;
+    /// The relays that one or all networks know, and this machine as one.
+    async fn relays(&self, network: InNetwork) -> Result<Relays, ApiError>;
+    /// How a peer is reached, and why.
+    async fn why(&self, query: WhyQuery) -> Result<Why, ApiError>;
+    /// The overlay's routes in one or all networks.
+    async fn routes(&self, network: InNetwork) -> Result<Routes, ApiError>;
     /// A page of past events.
     async fn events(&self, query: EventsQuery) -> Result<Events, ApiError>;
     /// Events from now on; a subscriber that falls behind misses the oldest.

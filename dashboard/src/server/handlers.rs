@@ -15,8 +15,8 @@ use super::refusal::Refusal;
 use crate::api::{
     ApiError, Block, Blocked, Blocks, CertificateChain, CreateInvite, CreateNetwork, DnsAdd, DnsAdded, DnsList,
     DnsQuery, DnsRemove, DnsRemoved, DnsReply, Down, ErrorCode, ErrorDocument, Events, EventsQuery, Health, InNetwork,
-    InviteCreated, InviteRevoked, Invites, Join, Joined, Left, NetworkCreated, Peers, Ping, PingReply, Revoke, Revoked,
-    Status, Unblocked,
+    InviteCreated, InviteRevoked, Invites, Join, Joined, Left, NetworkCreated, Peers, Ping, PingReply, Relays, Revoke,
+    Revoked, Routes, Status, Unblocked, Why, WhyQuery,
 };
 
 /// What every handler sees.
@@ -56,6 +56,24 @@ pub(super) async fn status(State(shared): State<Shared>) -> Answer<Status> {
 #[utoipa::path(get, path = "/api/v1/peers", params(InNetwork), responses((status = 200, body = Peers), (status = "default", body = ErrorDocument)))]
 pub(super) async fn peers(State(shared): State<Shared>, Params(query): Params<InNetwork>) -> Answer<Peers> {
     to_the_end(shared, |daemon| async move { daemon.peers(query).await }).await
+}
+
+/// The relays that one or all networks know, and this machine as one.
+#[utoipa::path(get, path = "/api/v1/relays", params(InNetwork), responses((status = 200, body = Relays), (status = "default", body = ErrorDocument)))]
+pub(super) async fn relays(State(shared): State<Shared>, Params(query): Params<InNetwork>) -> Answer<Relays> {
+    to_the_end(shared, |daemon| async move { daemon.relays(query).await }).await
+}
+
+/// How a peer is reached, and why.
+#[utoipa::path(get, path = "/api/v1/why", params(WhyQuery), responses((status = 200, body = Why), (status = "default", body = ErrorDocument)))]
+pub(super) async fn why(State(shared): State<Shared>, Params(query): Params<WhyQuery>) -> Answer<Why> {
+    to_the_end(shared, |daemon| async move { daemon.why(query).await }).await
+}
+
+/// The overlay's routes in one or all networks.
+#[utoipa::path(get, path = "/api/v1/routes", params(InNetwork), responses((status = 200, body = Routes), (status = "default", body = ErrorDocument)))]
+pub(super) async fn routes(State(shared): State<Shared>, Params(query): Params<InNetwork>) -> Answer<Routes> {
+    to_the_end(shared, |daemon| async move { daemon.routes(query).await }).await
 }
 
 /// A page of past events.

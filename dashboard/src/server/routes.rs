@@ -30,6 +30,9 @@ fn table() -> Vec<Route> {
     vec![
         route(Method::GET, "/api/v1/status", Permission::Read, get(handlers::status)),
         route(Method::GET, "/api/v1/peers", Permission::Read, get(handlers::peers)),
+        route(Method::GET, "/api/v1/relays", Permission::Read, get(handlers::relays)),
+        route(Method::GET, "/api/v1/why", Permission::Read, get(handlers::why)),
+        route(Method::GET, "/api/v1/routes", Permission::Read, get(handlers::routes)),
         route(Method::GET, "/api/v1/events", Permission::Read, get(handlers::events)),
         route(Method::POST, "/api/v1/networks", Permission::Administer, post(handlers::create_network)),
         route(Method::DELETE, "/api/v1/networks/{label}", Permission::Administer, delete(handlers::leave)),

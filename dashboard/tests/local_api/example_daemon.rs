@@ -111,6 +111,75 @@ pub(crate) fn peer() -> PeerStatus {
     }
 }
 
+pub(crate) fn relay(network: &str) -> RelayStatus {
+    RelayStatus {
+        network: network.into(),
+        announced: AnnouncedRelay {
+            name: "alice".into(),
+            node_id: "aaaa".into(),
+            region: "Montréal".into(),
+            place: Some(Place { latitude: 45.5, longitude: -73.57 }),
+            load_percent: 3,
+            members: 12,
+            capacity_mbps: 1000,
+            endpoints: vec!["198.51.100.1:42042".into()],
+            version: "0.1.0".into(),
+            draining: false,
+        },
+        standing: RelayStanding::Home,
+        why: None,
+        rtt_ms: Some(1.2),
+        endpoint: Some("198.51.100.1:42042".into()),
+        current: true,
+    }
+}
+
+pub(crate) fn why(name: &str, network: &str) -> Why {
+    let tried = TriedWay {
+        endpoint: Some("203.0.113.7:42042".into()),
+        relay: None,
+        kind: WayKind::Announced,
+        result: WayResult::Answered,
+        rtt_ms: Some(0.4),
+        in_use: true,
+        words: "bob announces this address; it is in use.".into(),
+    };
+    Why {
+        schema: SchemaVersion,
+        network: network.into(),
+        name: name.into(),
+        fqdn: format!("{name}.{network}.alt"),
+        address: "fd42:1337:beef::b".into(),
+        path: path(),
+        session: peer().session,
+        tried: vec![tried],
+        summary: "bob is reached straight.".into(),
+        advice: Some(Advice { what: "nothing".into(), command: None }),
+    }
+}
+
+pub(crate) fn routes(network: &str) -> Vec<RouteStatus> {
+    let whole = RouteStatus {
+        network: network.into(),
+        destination: "fd42:1337:beef::/48".into(),
+        member: None,
+        via: RouteVia::Interface,
+        interface: Some("hollow0".into()),
+        endpoint: None,
+        relay: None,
+        mtu: Some(1440),
+    };
+    let bob = RouteStatus {
+        destination: "fd42:1337:beef::b/128".into(),
+        member: Some("bob".into()),
+        via: RouteVia::Relay,
+        interface: None,
+        relay: Some("alice".into()),
+        ..whole.clone()
+    };
+    vec![whole, bob]
+}
+
 pub(crate) fn status() -> Status {
     Status {
         schema: SchemaVersion,
@@ -182,6 +251,21 @@ impl Daemon for ExampleDaemon {
     async fn peers(&self, network: InNetwork) -> Result<Peers, ApiError> {
         let network = network.network.unwrap_or("home".into());
         Ok(Peers { schema: SchemaVersion, peers: vec![PeerInNetwork { network, peer: peer() }] })
+    }
+
+    async fn relays(&self, network: InNetwork) -> Result<Relays, ApiError> {
+        let network = network.network.unwrap_or("home".into());
+        let own = OwnRelay { network: network.clone(), announced: relay(&network).announced };
+        Ok(Relays { schema: SchemaVersion, relays: vec![relay(&network)], own: vec![own] })
+    }
+
+    async fn why(&self, query: WhyQuery) -> Result<Why, ApiError> {
+        Ok(why(&query.name, &query.network.unwrap_or("home".into())))
+    }
+
+    async fn routes(&self, network: InNetwork) -> Result<Routes, ApiError> {
+        let network = network.network.unwrap_or("home".into());
+        Ok(Routes { schema: SchemaVersion, routes: routes(&network) })
     }
 
     async fn events(&self, query: EventsQuery) -> Result<Events, ApiError> {

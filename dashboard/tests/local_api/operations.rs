@@ -2,7 +2,7 @@
 
 use holloway_dashboard::api::*;
 
-use crate::example_daemon::{Running, event, peer, status};
+use crate::example_daemon::{Running, event, peer, relay, routes, status, why};
 
 fn anywhere() -> InNetwork {
     InNetwork { network: None }
@@ -33,6 +33,52 @@ async fn peers_are_asked_for_by_network() {
     let client = Running::start();
     let peers = client.client().peers(&at_work()).await.unwrap();
     assert_eq!(peers.peers, [PeerInNetwork { network: "work".into(), peer: peer() }]);
+}
+
+#[tokio::test]
+async fn relays_arrive_whole_and_have_the_documented_form() {
+    let server = Running::start();
+    let relays = server.client().relays(&at_work()).await.unwrap();
+    assert_eq!(relays.relays, [relay("work")]);
+    let own = OwnRelay { network: "work".into(), announced: relay("work").announced };
+    assert_eq!(relays.own, [own]);
+    let json = serde_json::to_value(&relays).unwrap();
+    let expected = serde_json::json!({
+        "network": "work", "name": "alice", "node_id": "aaaa", "region": "Montréal",
+        "place": {"latitude": 45.5, "longitude": -73.57}, "load_percent": 3, "members": 12, "capacity_mbps": 1000,
+        "endpoints": ["198.51.100.1:42042"], "version": "0.1.0", "draining": false,
+        "standing": "home", "rtt_ms": 1.2, "endpoint": "198.51.100.1:42042", "current": true
+    });
+    assert_eq!(json["relays"][0], expected);
+    assert_eq!(json["own"][0]["members"], 12);
+}
+
+#[tokio::test]
+async fn a_peer_is_explained_by_name_and_network() {
+    let server = Running::start();
+    for name in ["bob", "fd42::1%x&network=y"] {
+        let query = WhyQuery { name: name.into(), network: Some("work".into()) };
+        assert_eq!(server.client().why(&query).await.unwrap(), why(name, "work"));
+    }
+    let query = WhyQuery { name: "bob".into(), network: None };
+    let json = serde_json::to_value(server.client().why(&query).await.unwrap()).unwrap();
+    assert_eq!(json["network"], "home");
+    assert_eq!(json["tried"][0]["kind"], "announced");
+    assert_eq!(json["tried"][0]["relay"], serde_json::Value::Null);
+    assert_eq!(json["advice"], serde_json::json!({"what": "nothing", "command": null}));
+}
+
+#[tokio::test]
+async fn routes_are_asked_for_by_network() {
+    let server = Running::start();
+    let arrived = server.client().routes(&at_work()).await.unwrap();
+    assert_eq!(arrived.routes, routes("work"));
+    let json = serde_json::to_value(arrived).unwrap();
+    let expected = serde_json::json!({
+        "network": "work", "destination": "fd42:1337:beef::b/128", "member": "bob", "via": "relay", "interface": null,
+        "endpoint": null, "relay": "alice", "mtu": 1440
+    });
+    assert_eq!(json["routes"][1], expected);
 }
 
 #[tokio::test]

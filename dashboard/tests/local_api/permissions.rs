@@ -56,6 +56,8 @@ async fn the_group_reads_joins_and_switches_off_and_nothing_else() {
     let join = r#"{"invite":"holloway1valid"}"#;
     for (status, arguments) in [
         ("200", vec!["http://localhost/api/v1/status"]),
+        ("200", vec!["http://localhost/api/v1/why?name=bob"]),
+        ("400", vec!["http://localhost/api/v1/why"]),
         ("200", vec!["http://localhost/api/v1/join", "--data", join]),
         ("200", vec!["http://localhost/api/v1/down", "-X", "POST"]),
         ("403", vec!["http://localhost/api/v1/networks", "--data", r#"{"label":"x"}"#]),

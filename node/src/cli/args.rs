@@ -89,6 +89,12 @@ pub(crate) enum DaemonCommand {
     Peers(NetworkArgs),
     /// Ask a peer for replies from inside the tunnel, and show which path each took
     Ping(PingArgs),
+    /// Explain how a peer is reached: every way tried, and what would improve it
+    Why(MemberArgs),
+    /// List the relays, and what this machine is as one
+    Relays(NetworkArgs),
+    /// List the overlay's routes: which way packets go to each member
+    Routes(NetworkArgs),
     /// Revoke a member: for everyone, for ever
     Revoke(MemberArgs),
     /// Block a member: for this machine only
@@ -281,7 +287,7 @@ pub(crate) struct PingArgs {
     pub(crate) network: NetworkArgs,
 }
 
-/// `revoke`, `block`, `unblock`
+/// `why`, `revoke`, `block`, `unblock`
 #[derive(Debug, Args)]
 pub(crate) struct MemberArgs {
     /// The member's name, address or node id

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap_complete::Shell;
 use holloway_dashboard::api::{
     ApiError, Block, CreateInvite, CreateNetwork, DnsAdd, DnsQuery, DnsRemove, ErrorCode, InNetwork, Revoke, Right,
+    WhyQuery,
 };
 use holloway_dns::PublishedRecord;
 use holloway_wire::{Bootstrap, Label};
@@ -52,6 +53,9 @@ pub(crate) enum Request {
     Check(Check),
     Peers(InNetwork),
     Ping(PingPlan),
+    Why(WhyQuery),
+    Relays(InNetwork),
+    Routes(InNetwork),
     Revoke(Revoke),
     Block(Block),
     Unblock { name: String, network: InNetwork },
@@ -130,6 +134,9 @@ impl Request {
             DaemonCommand::Status(args) => args.check.map_or(Self::Status, Self::Check),
             DaemonCommand::Peers(network) => Self::Peers(network.into()),
             DaemonCommand::Ping(args) => Self::Ping(ping(args)),
+            DaemonCommand::Why(MemberArgs { name, network }) => Self::Why(WhyQuery { name, network: network.network }),
+            DaemonCommand::Relays(network) => Self::Relays(network.into()),
+            DaemonCommand::Routes(network) => Self::Routes(network.into()),
             DaemonCommand::Revoke(MemberArgs { name, network }) => {
                 Self::Revoke(Revoke { network: network.network, name })
             }
@@ -370,6 +377,13 @@ mod tests {
             let error = refusal(&["dns", "add", line[0], line[1], line[2]]);
             assert_eq!(error.code.exit_code(), 2, "{error}");
         }
+    }
+
+    #[test]
+    fn a_peer_is_explained_in_the_network_that_is_named() {
+        let Ok(Request::Why(query)) = meant(&["why", "carol", "--network", "home"]) else { panic!("a question") };
+        assert_eq!((query.name.as_str(), query.network.as_deref()), ("carol", Some("home")));
+        assert!(Typed::try_parse_from(["holloway", "why"]).is_err());
     }
 
     #[test]

@@ -36,6 +36,8 @@ mod program;
 mod qr;
 mod reach;
 mod records;
+mod relays;
+mod routes;
 mod service;
 mod session;
 mod signals;
@@ -43,6 +45,7 @@ mod status;
 mod style;
 mod table;
 mod up;
+mod why;
 
 pub(crate) use args::DemoArgs;
 pub(crate) use escape::shown_lines;

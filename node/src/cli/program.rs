@@ -15,7 +15,7 @@ use super::meaning::{Action, Alone, Request};
 use super::output::{Form, Output, to_stderr};
 use super::{
     certificates, completions, demo_tool, detach, doctor, down, events, invites, join, members, networks, overview,
-    peers, ping, probe, records, service, status, up,
+    peers, ping, probe, records, relays, routes, service, status, up, why,
 };
 use crate::demo;
 
@@ -70,6 +70,9 @@ async fn serve(request: Request, context: &Context) -> Result<(), Failure> {
         Request::Check(check) => status::check(context, check).await,
         Request::Peers(network) => peers::list(context, &network).await,
         Request::Ping(plan) => ping::run(context, plan).await,
+        Request::Why(query) => why::show(context, &query).await,
+        Request::Relays(network) => relays::list(context, &network).await,
+        Request::Routes(network) => routes::list(context, &network).await,
         Request::Revoke(request) => members::revoke(context, &request).await,
         Request::Block(request) => members::block(context, &request).await,
         Request::Unblock { name, network } => members::unblock(context, &name, &network).await,
@@ -158,8 +161,8 @@ mod tests {
     fn every_command_of_this_version_is_there_and_no_other() {
         let names: Vec<String> =
             Typed::command().get_subcommands().filter(|c| !c.is_hide_set()).map(|c| c.get_name().to_owned()).collect();
-        let expected = "create invite invites join up down leave status peers ping revoke block unblock certificate dns \
-                        events doctor service demo completions";
+        let expected = "create invite invites join up down leave status peers ping why relays routes revoke block \
+                        unblock certificate dns events doctor service demo completions";
         assert_eq!(names, expected.split_whitespace().collect::<Vec<_>>());
     }
 

@@ -15,6 +15,7 @@ use holloway_wire::{
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::engine::{Call, Done, Input, NetworkView, View};
+use super::explaining;
 use super::journal::{Journal, shown};
 use super::membership::Membership;
 use super::names::fqdn;
@@ -118,6 +119,31 @@ impl Daemon for Api {
             }));
         }
         Ok(doc::Peers { schema: SchemaVersion, peers })
+    }
+
+    async fn relays(&self, network: InNetwork) -> Result<doc::Relays, ApiError> {
+        let networks = self.networks(&network).await?;
+        Ok(doc::Relays {
+            schema: SchemaVersion,
+            relays: networks.iter().flat_map(explaining::relays).collect(),
+            own: networks.iter().filter_map(explaining::own_relay).collect(),
+        })
+    }
+
+    async fn why(&self, query: doc::WhyQuery) -> Result<doc::Why, ApiError> {
+        let asked = self.ask(|reply| Call::Chain { network: query.network, member: Some(query.name), reply });
+        let (network, chain) = asked.await??;
+        let node = chain.first().ok_or_else(unexpected)?.membership().subject;
+        let peer = network.snapshot.peers.iter().find(|peer| peer.node == node).ok_or_else(|| {
+            ApiError::new(ErrorCode::Usage, "that is this machine itself")
+                .with_hint("the other members: holloway peers")
+        })?;
+        Ok(explaining::why(peer, &network))
+    }
+
+    async fn routes(&self, network: InNetwork) -> Result<doc::Routes, ApiError> {
+        let networks = self.networks(&network).await?;
+        Ok(doc::Routes { schema: SchemaVersion, routes: networks.iter().flat_map(explaining::routes).collect() })
     }
 
     async fn events(&self, query: doc::EventsQuery) -> Result<doc::Events, ApiError> {

@@ -6,6 +6,7 @@
 
 mod api;
 mod engine;
+mod explaining;
 mod joining;
 mod journal;
 mod keys;
