@@ -33,8 +33,10 @@ pub struct RelayStatus {
     pub why: Option<String>,
     /// Round trip to it.
     pub rtt_ms: Option<f64>,
-    /// Where it has answered.
+    /// Where it has answered to datagrams.
     pub endpoint: Option<String>,
+    /// Whether it is spoken with over TCP, as UDP does not get through to it.
+    pub stream: bool,
     /// Whether what it says of itself still holds.
     pub current: bool,
 }

@@ -130,6 +130,7 @@ pub(crate) fn relay(network: &str) -> RelayStatus {
         why: None,
         rtt_ms: Some(1.2),
         endpoint: Some("198.51.100.1:42042".into()),
+        stream: false,
         current: true,
     }
 }

@@ -426,6 +426,12 @@ impl PathAgent {
         if self.probes.len() >= PROBES_MAX {
             return None;
         }
+        if let Some(candidate) = self.candidates.get_mut(&endpoint) {
+            candidate.tried = Some(now);
+            if candidate.result == CandidateResult::Untried {
+                candidate.result = CandidateResult::Waiting;
+            }
+        }
         self.next_probe += 1;
         self.probes.insert(self.next_probe, Probe { endpoint, sent: now });
         Some(PathOutput::Probe { id: self.next_probe, to: endpoint })

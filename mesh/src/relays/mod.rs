@@ -130,7 +130,7 @@ pub enum RelayStanding {
 pub struct RelaySnapshot {
     /// What it says of itself.
     pub announcement: RelayAnnouncement,
-    /// Where it has answered.
+    /// Where it has answered; over a stream, the address that the stream is lent.
     pub endpoint: Option<SocketAddr>,
     /// Whether it is spoken with over a stream, as datagrams do not get through.
     pub is_stream: bool,
@@ -282,7 +282,7 @@ impl Relays {
             (None, None) => RelayStanding::Untried,
         };
         RelaySnapshot {
-            endpoint: registration.endpoint().filter(is_dialable),
+            endpoint: registration.endpoint(),
             is_stream: registration.endpoint().is_some() && registration.endpoint() == relay.detour.at(),
             rtt: registration.rtt(),
             standing,

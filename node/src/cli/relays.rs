@@ -76,9 +76,10 @@ fn standing_cell(relay: &RelayStatus) -> Cell {
         RelayStanding::Silent => ("silent", Style::bad),
         RelayStanding::Refusing => ("refusing", Style::warning),
     };
-    match relay.announced.draining {
-        true => Cell::painted(&format!("{word}, draining"), Style::warning),
-        false => Cell::painted(word, paint),
+    match (relay.announced.draining, relay.stream) {
+        (true, _) => Cell::painted(&format!("{word}, draining"), Style::warning),
+        (false, true) => Cell::painted(&format!("{word}, by TCP"), Style::warning),
+        (false, false) => Cell::painted(word, paint),
     }
 }
 
@@ -121,6 +122,7 @@ mod tests {
             why: None,
             rtt_ms: Some(1.2),
             endpoint: Some("198.51.100.1:42042".into()),
+            stream: false,
             current: true,
         }
     }

@@ -62,7 +62,8 @@ fn relay_status(relay: &RelaySnapshot, network: &Label) -> doc::RelayStatus {
         standing,
         why: why.map(str::to_owned),
         rtt_ms: relay.rtt.map(milliseconds),
-        endpoint: relay.endpoint.map(|address| address.to_string()),
+        endpoint: relay.endpoint.filter(|_| !relay.is_stream).map(|address| address.to_string()),
+        stream: relay.is_stream,
         current: relay.is_current,
     }
 }
@@ -178,7 +179,7 @@ impl<'a> Case<'a> {
 
     fn explained(self) -> doc::Why {
         let reach = self.reach();
-        let tried = self.ways.iter().map(|way| self.tried(way, reach)).collect();
+        let tried = self.ways.iter().map(|way| self.tried(way)).collect();
         let (summary, advice) = (self.summary(reach), self.advice(reach));
         let doc::PeerStatus { name, fqdn, address, path, session, .. } = self.status;
         doc::Why {
@@ -229,12 +230,9 @@ impl<'a> Case<'a> {
         self.ways.iter().filter(|way| !way.endpoint.is_relayed())
     }
 
-    fn tried(&self, way: &Way, reach: Reach) -> doc::TriedWay {
+    fn tried(&self, way: &Way) -> doc::TriedWay {
         let in_use = Some(way.endpoint) == self.peer.endpoint && self.status.path.kind != doc::PathKind::None;
-        // Behind a relay every address is probed again and again, which candidates do not note.
-        let is_probed = reach == Reach::Relayed && !way.endpoint.is_relayed();
         let result = match way.result {
-            CandidateResult::Untried if is_probed => doc::WayResult::Waiting,
             CandidateResult::Untried => doc::WayResult::Untried,
             CandidateResult::Waiting => doc::WayResult::Waiting,
             CandidateResult::Answered => doc::WayResult::Answered,
@@ -348,7 +346,16 @@ impl<'a> Case<'a> {
         }
     }
 
+    /// Whether packets go to a relay over TCP.
+    fn is_by_stream(&self) -> bool {
+        let by = self.peer.endpoint.map(|endpoint| endpoint.socket_addr());
+        self.network.snapshot.relays.iter().any(|relay| relay.is_stream && relay.endpoint == by)
+    }
+
     fn why_relayed(&self) -> String {
+        if self.is_by_stream() {
+            return "the network that this machine is in lets no UDP through, so packets go over TCP".to_owned();
+        }
         if let Some(way) = self.straight().find(|way| way.result == CandidateResult::Answered) {
             return format!("at {} it has answered straight before, and is asked there again", way.endpoint);
         }
@@ -387,6 +394,10 @@ impl<'a> Case<'a> {
         let name = &self.peer.label;
         match reach {
             Reach::Straight => None,
+            Reach::Relayed if self.is_by_stream() => {
+                let what = "let UDP out through the firewall of this network: then packets can go straight, and faster";
+                Some(doc::Advice { what: what.to_owned(), command: None })
+            }
             Reach::Relayed => data_port(self.network).map(|port| {
                 let what = format!(
                     "forward UDP port {port} of the router to this machine and let it through the firewall, here or \
@@ -593,6 +604,7 @@ mod tests {
         RelaySnapshot {
             announcement: announcement(),
             endpoint: Some(address(ALICE_AT)),
+            is_stream: false,
             rtt: Some(Duration::from_micros(1200)),
             standing,
             load: Load::of_percent(5),
@@ -678,7 +690,7 @@ mod tests {
     #[test]
     fn a_relayed_path_says_why_it_is_not_straight_and_which_port_to_forward() {
         let mut ways = both(CandidateResult::Waiting);
-        ways.push(Way { kind: CandidateKind::Seen, ..way(straight("203.0.113.7:1"), CandidateResult::Untried) });
+        ways.push(Way { kind: CandidateKind::Seen, ..way(straight("203.0.113.7:1"), CandidateResult::Waiting) });
         ways.push(way(behind(ALICE_AT), CandidateResult::Answered));
         let why = explain(&carol_at(behind(ALICE_AT)), ways, &with_relay(RelayStanding::Home));
         assert_eq!(
@@ -689,11 +701,20 @@ mod tests {
         let advice = why.advice.unwrap();
         assert!(advice.what.contains("forward UDP port 42042 "), "{}", advice.what);
         assert_eq!(advice.command, None);
-        assert_eq!(why.tried[2].result, doc::WayResult::Waiting, "behind a relay all addresses are probed");
         let relayed = &why.tried[3];
         assert_eq!((relayed.endpoint.as_deref(), relayed.relay.as_deref()), (None, Some("alice")));
         assert_eq!((relayed.kind, relayed.in_use), (doc::WayKind::Relay, true));
         assert!(relayed.words.starts_with("the relay alice leads to carol; it is in use"), "{}", relayed.words);
+    }
+
+    #[test]
+    fn a_path_by_a_stream_says_that_udp_does_not_get_through() {
+        let mut network = with_relay(RelayStanding::Home);
+        network.snapshot.relays[0].is_stream = true;
+        let ways = vec![way(behind(ALICE_AT), CandidateResult::Answered)];
+        let why = explain(&carol_at(behind(ALICE_AT)), ways, &network);
+        assert!(why.summary.contains("lets no UDP through"), "{}", why.summary);
+        assert!(why.advice.unwrap().what.starts_with("let UDP out"));
     }
 
     #[test]
