@@ -3,16 +3,17 @@
 use holloway_wire::{
     Bootstrap, Broadcast, Datagram, DecodeError, EndpointAnnouncement, FromRelay, Hello, HelloReply, InitiationPayload,
     InnerPacket, InviteBody, InviteToken, Label, MemberRequest, Membership, MembershipCertificate, NamePublication,
-    NetworkId, NodeId, Publication, PunchCall, RecordHeader, RedeemReply, RedeemRequest, RelayAnnouncement,
-    RelayFrameHeader, RelayMessageKind, RelayRegistration, RelaysReply, ResponsePayload, Revocation, SessionControl,
-    Signed, SignedMessage, StaticBinding, SyncReply, SyncRequest, ToRelay, decode_certificates, encode_certificates,
+    NetworkId, NodeId, PassedRedemption, Publication, PunchCall, RecordHeader, RedeemReply, RedeemRequest,
+    RelayAnnouncement, RelayFrameHeader, RelayMessageKind, RelayRegistration, RelaysReply, ResponsePayload, Revocation,
+    SessionControl, Signed, SignedMessage, StaticBinding, SyncReply, SyncRequest, ToRelay, decode_certificates,
+    encode_certificates,
 };
 
 /// A function that must not panic, whatever the bytes.
 pub type Entry = fn(&[u8]);
 
 /// Every entry with the folder of its seeds.
-pub const ENTRIES: [(&str, Entry); 32] = [
+pub const ENTRIES: [(&str, Entry); 33] = [
     ("wire_announcement", wire_announcement),
     ("wire_binding", wire_binding),
     ("wire_broadcast", wire_broadcast),
@@ -30,6 +31,7 @@ pub const ENTRIES: [(&str, Entry); 32] = [
     ("wire_membership", wire_membership),
     ("wire_names", wire_names),
     ("wire_node_id", wire_node_id),
+    ("wire_passed_redemption", wire_passed_redemption),
     ("wire_publication", wire_publication),
     ("wire_punch_call", wire_punch_call),
     ("wire_redeem_reply", wire_redeem_reply),
@@ -197,7 +199,16 @@ pub fn wire_redeem_reply(bytes: &[u8]) {
     same_again(bytes, RedeemReply::decode, RedeemReply::encode);
 }
 
-/// A redemption.
+/// A request for redemption that a relay passes on.
+pub fn wire_passed_redemption(bytes: &[u8]) {
+    same_again(bytes, PassedRedemption::decode, PassedRedemption::encode);
+    assert!(
+        PassedRedemption::decode(bytes).is_err() || RedeemRequest::decode(bytes).is_err(),
+        "it is one or the other"
+    );
+}
+
+/// A request for redemption.
 pub fn wire_redeem_request(bytes: &[u8]) {
     same_again(bytes, RedeemRequest::decode, RedeemRequest::encode);
 }

@@ -14,8 +14,9 @@ use std::time::Duration;
 
 use holloway_wire::{
     CONTACT_ADDRS_MAX, CONTACTS_MAX, Contact, ControlAddr, Digest, Domain, ENDPOINTS_MAX, Hello, HelloReply, Instant,
-    MemberRequest, NodeId, Now, PROTOCOL_VERSION, Publication, PublicationId, PunchCall, RelayAnnouncement,
-    RelaysReply, Revocation, Rights, SYNC_IDS_MAX, Signed, SyncReply, SyncRequest, is_dialable, is_supported_version,
+    MemberRequest, NodeId, Now, PROTOCOL_VERSION, Publication, PublicationId, PunchCall, RedeemReply, Refusal,
+    RelayAnnouncement, RelaysReply, Revocation, Rights, SYNC_IDS_MAX, SealedRequest, Signed, SyncReply, SyncRequest,
+    is_dialable, is_supported_version,
 };
 
 use crate::output::{Channel, ControlCommand, RequestId, ResponseToken, Verdict};
@@ -145,6 +146,8 @@ enum Purpose {
     Fetch,
     Call,
     Relays,
+    /// The answer is someone else's.
+    PassOn(ResponseToken),
 }
 
 /// The members that this node has control connections to.
@@ -333,12 +336,24 @@ impl Neighbours {
 
     /// Neighbours that a newcomer can dial.
     pub(crate) fn contacts(&self, roster: &Roster, newcomer: &NodeId) -> Vec<Contact> {
-        let neighbours = self.admitted().into_iter().filter(|node| node != newcomer);
-        let contacts = neighbours.map(|node| {
-            let control = announced_by(roster, &node).take(CONTACT_ADDRS_MAX).collect();
-            Contact { node, control }
-        });
-        contacts.filter(|contact| !contact.control.is_empty()).take(CONTACTS_MAX).collect()
+        let neighbours: Vec<NodeId> = self.admitted().into_iter().filter(|node| node != newcomer).collect();
+        contacts_of(&neighbours, roster).take(CONTACTS_MAX).collect()
+    }
+
+    /// Those of these members that are neighbours, and can be dialled.
+    pub(crate) fn reaching(&self, nodes: &[NodeId], roster: &Roster) -> Vec<Contact> {
+        let neighbours: Vec<NodeId> = nodes.iter().filter(|node| self.is_admitted(node)).copied().collect();
+        contacts_of(&neighbours, roster).collect()
+    }
+
+    /// Passes a request for redemption on to its issuer, and the answer back. Says whether it can.
+    pub(crate) fn pass_on(&mut self, token: ResponseToken, issuer: NodeId, sealed: SealedRequest) -> bool {
+        let may = self.is_admitted(&issuer) && self.requests.len() < REQUESTS_MAX;
+        if may {
+            let body = MemberRequest::Redeem(sealed).encode();
+            self.request(issuer, Channel::Member, Purpose::PassOn(token), body);
+        }
+        may
     }
 
     /// Compares holdings with a neighbour at its next turn, which is now.
@@ -386,6 +401,11 @@ impl Neighbours {
             Purpose::Compare => self.handle_ids(&node, body, context),
             Purpose::Fetch => self.handle_items(&node, body, context),
             Purpose::Call => {}
+            Purpose::PassOn(token) => {
+                let not_connected = || RedeemReply::Refused { refusal: Refusal::NotConnected, detail: String::new() };
+                let body = body.map_or_else(|| not_connected().encode(), <[u8]>::to_vec);
+                self.control(ControlCommand::Respond { token, body });
+            }
             Purpose::Relays => {
                 if let Some(Ok(RelaysReply { relays })) = body.map(RelaysReply::decode) {
                     self.outputs.push_back(NeighbourOutput::Relays(relays));
@@ -698,6 +718,15 @@ impl Neighbours {
 /// Up to half a second, so that nodes that lost the same member do not come in step.
 fn jitter(rng: &mut dyn SecureRng) -> Duration {
     Duration::from_millis(u64::from(random_bytes::<1>(rng)[0]) * 2)
+}
+
+/// Members and where they can be dialled, as far as that is known.
+fn contacts_of<'a>(nodes: &'a [NodeId], roster: &'a Roster) -> impl Iterator<Item = Contact> + 'a {
+    let contacts = nodes.iter().map(|node| {
+        let control = announced_by(roster, node).take(CONTACT_ADDRS_MAX).collect();
+        Contact { node: *node, control }
+    });
+    contacts.filter(|contact| !contact.control.is_empty())
 }
 
 /// Where a member's control plane may be dialled, as it says.

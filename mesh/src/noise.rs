@@ -15,6 +15,9 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 /// The one protocol.
 const PROTOCOL: &str = "Noise_IK_25519_ChaChaPoly_BLAKE2s";
 
+/// For what is sealed to a node without a session: one message, one way (Noise §7.4). The sender is not proven by it.
+const SEALING: &str = "Noise_N_25519_ChaChaPoly_BLAKE2s";
+
 /// Largest Noise message that is written: a handshake datagram, generously.
 const MESSAGE_LEN_MAX: usize = 2048;
 
@@ -105,6 +108,26 @@ impl Responder {
         let message = write(&mut self.state, payload)?;
         Ok((message, split(self.state)))
     }
+}
+
+/// Seals something that only the holder of a key can read.
+#[expect(clippy::needless_pass_by_value, reason = "an ephemeral key is used up and wiped")]
+pub(crate) fn seal(
+    to: &StaticPublicKey,
+    prologue: &[u8],
+    ephemeral: Ephemeral,
+    content: &[u8],
+) -> Result<Vec<u8>, HandshakeFailed> {
+    let resolver = Box::new(Resolver(Zeroizing::new(ephemeral.0)));
+    let builder = Builder::with_resolver(SEALING.parse()?, resolver).prologue(prologue)?;
+    write(&mut builder.remote_public_key(to.as_bytes())?.build_initiator()?, content)
+}
+
+/// Opens what was sealed.
+pub(crate) fn open_sealed(secret: &StaticSecret, prologue: &[u8], sealed: &[u8]) -> Result<Vec<u8>, HandshakeFailed> {
+    let unused = Box::new(Resolver(Zeroizing::new([0; 32])));
+    let builder = Builder::with_resolver(SEALING.parse()?, unused).prologue(prologue)?;
+    read(&mut builder.local_private_key(secret.as_bytes())?.build_responder()?, sealed)
 }
 
 fn builder<'a>(

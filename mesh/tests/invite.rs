@@ -390,3 +390,56 @@ fn an_issuer_cannot_send_a_newcomer_where_nobody_is_dialled() {
     let joined = newcomer.redeemer.handle_reply(&reply, net.now_at(0)).expect("a membership");
     assert_eq!(joined.contacts[0].control, [elsewhere]);
 }
+
+/// An issuer that only a relay is connected to, the relay, and an invite.
+fn behind_a_relay(seed: u64) -> (Net, usize, usize, InviteToken) {
+    let mut net = Net::found(seed);
+    let relay = 0;
+    net.start_relay(relay);
+    let issuer = net.join_by(0, "bob", Rights::ISSUE);
+    net.connect(issuer, relay);
+    net.pass(seconds(2));
+    let token = net.invite(issuer, Rights::NONE);
+    (net, relay, issuer, token)
+}
+
+#[test]
+fn an_invite_names_the_relays_that_pass_its_redemption_on_and_they_cannot_read_it() {
+    let (mut net, relay, issuer, token) = behind_a_relay(230);
+    assert_eq!(token.body().via.len(), 1);
+    assert_eq!(token.body().via[0].node, net.sides[relay].id);
+    let newcomer = net.newcomer(&token, "carol");
+    let (mut rng, now) = (net.rng(), net.now_at(0));
+    let passed = newcomer.redeemer.passed_request(&mut rng, now).expect("it is sealed");
+    let secret = token.body().secret.as_bytes();
+    assert!(!passed.windows(secret.len()).any(|window| window == secret), "the relay does not see the secret");
+    let reply = net.ask_with(relay, newcomer.key.node_id(), passed).expect("an answer");
+    let joined = newcomer.redeemer.handle_reply(&reply, net.now_at(0)).expect("a membership");
+    assert_eq!(*joined.chain[0].subject(), newcomer.key.node_id());
+    assert!(net.is_member(issuer, &newcomer.key.node_id()));
+    // Whoever passes it on again in its own name gains nothing: the certificate is the newcomer's.
+    let (mut rng, now) = (net.rng(), net.now_at(0));
+    let again = newcomer.redeemer.passed_request(&mut rng, now).expect("it is sealed");
+    let reply = net.ask_with(relay, Subject::new(77).id(), again).expect("an answer");
+    assert_eq!(*granted(&reply)[0].subject(), newcomer.key.node_id());
+    assert!(!net.is_member(issuer, &Subject::new(77).id()));
+}
+
+#[test]
+fn who_is_no_relay_or_not_connected_to_the_issuer_passes_nothing_on() {
+    let (mut net, relay, issuer, token) = behind_a_relay(231);
+    let dave = net.join("dave");
+    net.connect(dave, issuer);
+    net.pass(seconds(1));
+    let newcomer = net.newcomer(&token, "carol");
+    let (mut rng, now) = (net.rng(), net.now_at(0));
+    let passed = newcomer.redeemer.passed_request(&mut rng, now).expect("it is sealed");
+    let by_dave = net.ask_with(dave, newcomer.key.node_id(), passed.clone()).expect("an answer");
+    assert_eq!(refusal(&by_dave), Refusal::NotConnected, "dave may not relay");
+    net.disconnect(issuer, relay);
+    let alone = net.ask_with(relay, newcomer.key.node_id(), passed).expect("an answer");
+    assert_eq!(refusal(&alone), Refusal::NotConnected);
+    let changed = PassedRedemption { issuer: net.sides[issuer].id, sealed: SealedRequest(vec![7; 200]) }.encode();
+    let reply = net.ask_with(issuer, newcomer.key.node_id(), changed).expect("an answer");
+    assert_eq!(refusal(&reply), Refusal::Malformed);
+}

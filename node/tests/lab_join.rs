@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::Instant;
 
-use holloway_simnet::lab::{Host, Lab};
+use holloway_simnet::lab::{Host, Lab, NatKind};
 use stage::{DEADLINE, Home, Machine, Refusal, founder, member};
 
 #[test]
@@ -327,4 +327,23 @@ fn who_leaves_forgets_the_network_and_may_come_again_by_a_new_invite() {
     bob.ask(&["leave", "home", "--yes"]);
     bob.ask(&["create", "own", "--name", "bob"]);
     assert_eq!(bob.network()["fqdn"], "bob.own.alt");
+}
+
+#[test]
+fn an_issuer_behind_a_router_is_reached_by_the_relay_that_its_invite_names() {
+    let lab = Lab::new("issuer-nat").unwrap();
+    let alice = founder(&lab, &lab.public_host("alice").unwrap(), "");
+    let boxes = ["nat-bob", "nat-carol"].map(|name| lab.nat(NatKind::Symmetric, name).unwrap());
+    let mut bob = Machine::new(&lab, &boxes[0].host("bob").unwrap());
+    bob.start();
+    bob.ask(&["join", &alice.invite(&["--name", "bob", "--right", "issue"])]);
+    bob.wait("a home relay", || bob.network()["home_relay"]["name"].as_str().map(str::to_owned));
+    let mut carol = Machine::new(&lab, &boxes[1].host("carol").unwrap());
+    carol.start();
+    let start = Instant::now();
+    let joined = carol.ask(&["join", &bob.invite(&["--name", "carol"])]);
+    println!("joined through a relay in {:?}", start.elapsed());
+    assert_eq!(joined["issuer"], "bob.home.alt", "{joined:#}");
+    carol.wait_ping("bob");
+    assert!(carol.peer_names().contains(&"alice".to_owned()));
 }

@@ -2,10 +2,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use data_encoding::BASE32_NOPAD;
+use minicbor::Decoder;
 use rand_core::CryptoRng;
 use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use crate::announcement::HOME_RELAYS_MAX;
 use crate::bootstrap::Bootstrap;
 use crate::certificate::{label, node_id};
 use crate::error::DecodeError;
@@ -14,6 +16,7 @@ use crate::hash::{Digest, Domain};
 use crate::id::NetworkId;
 use crate::keys::{IdentityKey, NodeId, base32};
 use crate::name::Label;
+use crate::redeem::Contact;
 use crate::rights::Rights;
 use crate::signed::{MessageType, Signed, SignedMessage};
 use crate::time::UnixTime;
@@ -23,6 +26,9 @@ pub const INVITE_PREFIX: &str = "holloway1";
 
 /// Most bootstrap addresses in one invite: a token stays a few hundred characters.
 const BOOTSTRAP_MAX: usize = 8;
+
+/// Most relays that an invite names: a home relay and a standby.
+const VIA_MAX: usize = HOME_RELAYS_MAX;
 
 /// Longest token text that is looked at: eight long host names and signatures, with room for white space.
 const TEXT_LEN_MAX: usize = 16 * 1024;
@@ -134,6 +140,8 @@ pub struct InviteBody {
     pub expires: UnixTime,
     /// What the newcomer may do.
     pub rights: Rights,
+    /// Relays that the issuer is connected to, and that pass a [`crate::PassedRedemption`] on to it.
+    pub via: Vec<Contact>,
 }
 
 impl SignedMessage for InviteBody {
@@ -149,6 +157,9 @@ impl SignedMessage for InviteBody {
             .optional(self.host_label.as_ref(), |w, label| w.text(6, label.as_str()))
             .u64(7, self.expires.as_secs())
             .u64(8, u64::from(self.rights.bits()))
+            .optional((!self.via.is_empty()).then_some(&self.via), |w, via| {
+                w.list(9, via, |e, contact| contact.write(e))
+            })
             .finish()
     }
 
@@ -163,6 +174,7 @@ impl SignedMessage for InviteBody {
             host_label: r.optional(6, label)?,
             expires: r.required(7, seconds)?,
             rights: Rights::from_bits(r.required(8, u8)?)?,
+            via: r.optional(9, via)?.unwrap_or_default(),
         };
         r.finish()?;
         Ok(body)
@@ -171,6 +183,12 @@ impl SignedMessage for InviteBody {
     fn signer(&self) -> &NodeId {
         &self.issuer
     }
+}
+
+/// Relays, where there are any.
+fn via(d: &mut Decoder<'_>) -> Result<Vec<Contact>, DecodeError> {
+    let via = list(VIA_MAX, Contact::read)(d)?;
+    if via.is_empty() { Err(DecodeError::Value) } else { Ok(via) }
 }
 
 /// An invite: one word of text that lets one machine into a network. Holds a secret, so it has no `Debug`.

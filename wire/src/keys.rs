@@ -64,6 +64,17 @@ impl NodeId {
     }
 }
 
+impl NodeId {
+    /// The key for sealing something to this node before any session: the same point, on Montgomery's curve (RFC 7748
+    /// §4.1).
+    #[must_use]
+    pub fn sealing_key(&self) -> StaticPublicKey {
+        let point = VerifyingKey::from_bytes(&self.0).map(|key| key.to_montgomery().to_bytes());
+        // An id is only made of a key that decompresses.
+        StaticPublicKey(point.unwrap_or_default())
+    }
+}
+
 impl fmt::Display for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&base32(&self.0))
@@ -121,6 +132,12 @@ impl IdentityKey {
     #[must_use]
     pub fn node_id(&self) -> NodeId {
         NodeId(self.0.verifying_key().to_bytes())
+    }
+
+    /// Opens what was sealed to [`NodeId::sealing_key`].
+    #[must_use]
+    pub fn sealing_secret(&self) -> StaticSecret {
+        StaticSecret(self.0.to_scalar_bytes())
     }
 
     /// Signs a message.

@@ -70,7 +70,9 @@ pub use punch::PunchCall;
 pub use record::{
     RECORD_HEADER_LEN, RECORD_OVERHEAD, RECORD_TAG_LEN, RecordFlags, RecordHeader, RecordKind, TRANSPORT_TYPE,
 };
-pub use redeem::{CONTACT_ADDRS_MAX, CONTACTS_MAX, Contact, RedeemReply, RedeemRequest, Refusal};
+pub use redeem::{
+    CONTACT_ADDRS_MAX, CONTACTS_MAX, Contact, PassedRedemption, RedeemReply, RedeemRequest, Refusal, SealedRequest,
+};
 pub use relay_announcement::{Load, Place, RelayAnnouncement, RelayState};
 pub use relay_frame::{RELAY_FRAME_LEN, RelayChannel, RelayDirection, RelayFrameHeader};
 pub use relay_message::{

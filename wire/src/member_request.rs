@@ -1,6 +1,7 @@
 use crate::error::DecodeError;
 use crate::fields::{FieldReader, FieldWriter, list, u8};
 use crate::punch::PunchCall;
+use crate::redeem::SealedRequest;
 use crate::relay_announcement::RelayAnnouncement;
 use crate::signed::Signed;
 
@@ -14,6 +15,8 @@ pub enum MemberRequest {
     Call(Signed<PunchCall>),
     /// Say which relays it knows; answered with [`RelaysReply`].
     Relays,
+    /// Someone wants to redeem an invite of yours; answered with [`crate::RedeemReply`].
+    Redeem(SealedRequest),
 }
 
 impl MemberRequest {
@@ -24,6 +27,7 @@ impl MemberRequest {
         match self {
             Self::Call(call) => w.u64(0, 1).field(1, |e| call.write(e)),
             Self::Relays => w.u64(0, 2),
+            Self::Redeem(sealed) => w.u64(0, 3).bytes(1, &sealed.0),
         }
         .finish()
     }
@@ -37,6 +41,7 @@ impl MemberRequest {
         let request = match r.required(0, u8)? {
             1 => Self::Call(r.required(1, Signed::read)?),
             2 => Self::Relays,
+            3 => Self::Redeem(r.required(1, SealedRequest::read)?),
             _ => return Err(DecodeError::Value),
         };
         r.finish()?;

@@ -66,6 +66,48 @@ impl RedeemRequest {
     }
 }
 
+/// Asks a relay to pass a request for redemption on to the issuer. The relay cannot read it: whoever knows the secret
+/// could join in the newcomer's place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PassedRedemption {
+    /// To whom.
+    pub issuer: NodeId,
+    /// The [`RedeemRequest`], sealed to the issuer.
+    pub sealed: SealedRequest,
+}
+
+/// A [`RedeemRequest`] that only the issuer can read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedRequest(pub Vec<u8>);
+
+/// A request takes about 250 bytes.
+const SEALED_LEN_MAX: usize = 1024;
+
+impl SealedRequest {
+    pub(crate) fn read(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        bytes(SEALED_LEN_MAX)(d).map(Self)
+    }
+}
+
+impl PassedRedemption {
+    /// Encodes the message.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        FieldWriter::new().bytes(5, self.issuer.as_bytes()).bytes(6, &self.sealed.0).finish()
+    }
+
+    /// Reads a message.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when the form is not right, that of a [`RedeemRequest`] included.
+    pub fn decode(message: &[u8]) -> Result<Self, DecodeError> {
+        let mut r = FieldReader::new(message)?;
+        let passed = Self { issuer: r.required(5, node_id)?, sealed: r.required(6, SealedRequest::read)? };
+        r.finish()?;
+        Ok(passed)
+    }
+}
+
 /// Why an invite was not redeemed. Only who knows the secret learns more than [`Refusal::Unknown`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[repr(u8)]
@@ -101,10 +143,13 @@ pub enum Refusal {
     /// The issuer could not write its ledger; asking again later may help.
     #[error("the issuer cannot store the membership at the moment")]
     Unavailable = 10,
+    /// Whoever was asked to pass the request on has no connection to the issuer, or does not pass on.
+    #[error("the issuer is not connected to this relay")]
+    NotConnected = 11,
 }
 
 impl Refusal {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Unknown,
         Self::Expired,
         Self::Spent,
@@ -115,6 +160,7 @@ impl Refusal {
         Self::ClockSkew,
         Self::Malformed,
         Self::Unavailable,
+        Self::NotConnected,
     ];
 
     fn from_carried(code: u8) -> Result<Self, DecodeError> {
@@ -133,14 +179,14 @@ pub struct Contact {
 }
 
 impl Contact {
-    fn write(&self, e: &mut Encoder<Vec<u8>>) {
+    pub(crate) fn write(&self, e: &mut Encoder<Vec<u8>>) {
         put(e, |e| e.array(2)?.bytes(self.node.as_bytes())?.array(self.control.len() as u64));
         for address in &self.control {
             address.write(e);
         }
     }
 
-    fn read(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+    pub(crate) fn read(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         tuple(d, 2)?;
         Ok(Self { node: node_id(d)?, control: list(CONTACT_ADDRS_MAX, ControlAddr::read)(d)? })
     }

@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use holloway_wire::{
-    Bootstrap, IdentityKey, InviteBody, InviteId, InviteSecret, InviteToken, Label, Membership, MembershipCertificate,
-    NetworkId, NodeId, Now, RedeemRequest, Refusal, Rights, UnixTime, Validity,
+    Bootstrap, Contact, IdentityKey, InviteBody, InviteId, InviteSecret, InviteToken, Label, Membership,
+    MembershipCertificate, NetworkId, NodeId, Now, RedeemRequest, Refusal, Rights, UnixTime, Validity,
 };
 
 use crate::command::CommandError;
@@ -53,6 +53,7 @@ pub(crate) struct CreateInvite {
     pub(crate) groups: Vec<String>,
     pub(crate) lifetime: Duration,
     pub(crate) bootstrap: Vec<Bootstrap>,
+    pub(crate) via: Vec<Contact>,
 }
 
 /// What a request for redemption comes to, before the disk has it.
@@ -130,6 +131,7 @@ impl Issuer {
             host_label: wanted.label,
             expires,
             rights: wanted.rights,
+            via: wanted.via,
         };
         let token = InviteToken::try_sign(body, key).map_err(|_| CommandError::InviteTooLong)?;
         Ok((invite, token))

@@ -13,4 +13,5 @@ mod redeemer;
 
 pub(crate) use issuer::{CreateInvite, Granted, Issuer, Redemption, backdated};
 pub use issuer::{Invite, InviteState};
+pub(crate) use redeemer::sealing_prologue;
 pub use redeemer::{JoinError, Joined, Redeemer};

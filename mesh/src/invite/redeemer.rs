@@ -1,10 +1,17 @@
 use holloway_wire::{
-    Contact, IdentityKey, InviteToken, Label, MembershipCertificate, NetworkId, NodeId, Now, RedeemReply,
-    RedeemRequest, Refusal, Signed, StaticBinding, StaticSecret, is_dialable,
+    Contact, IdentityKey, InviteToken, Label, MembershipCertificate, NetworkId, NodeId, Now, PassedRedemption,
+    RedeemReply, RedeemRequest, Refusal, SealedRequest, Signed, StaticBinding, StaticSecret, is_dialable,
 };
 use thiserror::Error;
 
+use crate::noise::{self, Ephemeral};
+use crate::rng::{SecureRng, random_bytes};
 use crate::roster::Roster;
+
+/// Binds what is sealed to its purpose and network.
+pub(crate) fn sealing_prologue(network: &NetworkId) -> Vec<u8> {
+    [b"holloway redeem v1".as_slice(), network.as_bytes()].concat()
+}
 
 /// Why joining failed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -91,6 +98,16 @@ impl Redeemer {
             binding: self.binding.clone(),
         }
         .encode()
+    }
+
+    /// The request for a relay to pass on: sealed, so that the relay cannot redeem the invite itself.
+    #[must_use]
+    pub fn passed_request(&self, rng: &mut dyn SecureRng, now: Now) -> Option<Vec<u8>> {
+        let body = self.token.body();
+        let prologue = sealing_prologue(&body.network);
+        let ephemeral = Ephemeral(random_bytes(rng));
+        let sealed = noise::seal(&body.issuer.sealing_key(), &prologue, ephemeral, &self.request(now)).ok()?;
+        Some(PassedRedemption { issuer: body.issuer, sealed: SealedRequest(sealed) }.encode())
     }
 
     /// Takes the issuer's answer.

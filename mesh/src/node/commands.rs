@@ -29,7 +29,8 @@ impl Node {
     pub(super) fn command(&mut self, id: CommandId, command: Command, now: Now) {
         let result = match command {
             Command::CreateInvite { label, rights, groups, lifetime, bootstrap } => {
-                let wanted = CreateInvite { label, rights, groups, lifetime, bootstrap };
+                let via = self.neighbours.reaching(&self.home_relays(), &self.roster);
+                let wanted = CreateInvite { label, rights, groups, lifetime, bootstrap, via };
                 self.create_invite(id, wanted, now)
             }
             Command::Invites => Ok(Some(Reply::Invites(self.issuer.invites().cloned().collect()))),
@@ -50,7 +51,7 @@ impl Node {
         }
     }
 
-    fn own_rights(&self) -> Rights {
+    pub(super) fn own_rights(&self) -> Rights {
         self.roster.member(&self.identity.node_id()).map_or(Rights::NONE, |member| member.rights)
     }
 

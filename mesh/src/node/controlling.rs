@@ -1,12 +1,14 @@
 use holloway_wire::{
-    Broadcast, MemberRequest, NodeId, Now, Publication, RELAYS_MAX, RedeemReply, RedeemRequest, Refusal, RelaysReply,
+    Broadcast, MemberRequest, NodeId, Now, PassedRedemption, Publication, RELAYS_MAX, RedeemReply, RedeemRequest,
+    Refusal, RelaysReply, Rights, SealedRequest,
 };
 
 use super::Node;
 use super::commands::Promise;
 use crate::drop_reason::DropReason;
-use crate::invite::Redemption;
+use crate::invite::{Redemption, sealing_prologue};
 use crate::neighbours::NeighbourOutput;
+use crate::noise::open_sealed;
 use crate::output::{
     Channel, ControlCommand, ControlEvent, Event, Output, ResponseToken, SecurityKind, Verdict, Write,
 };
@@ -60,7 +62,10 @@ impl Node {
             Channel::Hello => {
                 self.with_neighbours(now, |neighbours, context| neighbours.handle_hello(token, node, body, context));
             }
-            Channel::Redeem => self.redeem(token, node, body, now),
+            Channel::Redeem => match PassedRedemption::decode(body) {
+                Ok(passed) => self.pass_redemption(token, passed, now),
+                Err(_) => self.redeem(token, node, body, now),
+            },
             Channel::Sync => self.neighbours.handle_sync(token, &node, body, &self.roster),
             Channel::Member => {
                 if !self.asked_by_member(token, node, body, now) {
@@ -100,7 +105,11 @@ impl Node {
                 self.control(ControlCommand::Respond { token, body });
                 true
             }
-            Ok(MemberRequest::Relays) | Err(_) => {
+            Ok(MemberRequest::Redeem(sealed)) if self.neighbours.may_ask(&node, now.monotonic) => {
+                self.redeem_sealed(token, &sealed, now);
+                true
+            }
+            Ok(MemberRequest::Relays | MemberRequest::Redeem(_)) | Err(_) => {
                 self.control(ControlCommand::Respond { token, body: Vec::new() });
                 false
             }
@@ -113,6 +122,26 @@ impl Node {
             && self.roster.offer(&publication, now).is_err()
         {
             self.drops.count(DropReason::ControlMessage);
+        }
+    }
+
+    /// A stranger asks to be heard by an issuer: ourselves, or one that is connected to us as a relay.
+    fn pass_redemption(&mut self, token: ResponseToken, passed: PassedRedemption, now: Now) {
+        let PassedRedemption { issuer, sealed } = passed;
+        if issuer == self.identity.node_id() {
+            self.redeem_sealed(token, &sealed, now);
+        } else if !(self.own_rights().contains(Rights::RELAY) && self.neighbours.pass_on(token, issuer, sealed)) {
+            self.refuse(token, Refusal::NotConnected, String::new());
+        }
+    }
+
+    /// Someone redeems an invite of ours through a relay; the key that it wants bound says who.
+    fn redeem_sealed(&mut self, token: ResponseToken, sealed: &SealedRequest, now: Now) {
+        let prologue = sealing_prologue(&self.identity.network);
+        let opened = open_sealed(&self.identity.key.sealing_secret(), &prologue, &sealed.0).ok();
+        match opened.map(|body| (RedeemRequest::decode(&body), body)) {
+            Some((Ok(request), body)) => self.redeem(token, request.binding.value().subject, &body, now),
+            Some((Err(_), _)) | None => self.refuse(token, Refusal::Malformed, String::new()),
         }
     }
 

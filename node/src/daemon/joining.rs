@@ -1,17 +1,21 @@
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use holloway_control as control;
 use holloway_dashboard::api::{ApiError, ErrorCode};
 use holloway_mesh::{JoinError, Joined, Redeemer};
-use holloway_wire::{InviteError, InviteToken, Label, NodeId, Refusal};
+use holloway_wire::{ControlAddr, InviteError, InviteToken, Label, NodeId, RedeemReply, Refusal};
 use tokio::time::{sleep, timeout_at};
 
 use super::network::from_control_addr;
 use super::opening::{RunningControl, resolve};
 use crate::clock::Clock;
+use crate::random::OsRandom;
 
 /// How long the issuer may take to answer a dial and a question before it counts as not reachable.
 const ATTEMPT_FOR: Duration = Duration::from_secs(10);
+/// How long the issuer is asked alone, before relays are asked to pass the question on.
+const STRAIGHT_FOR: Duration = Duration::from_millis(400);
 /// Time between tries of `join --wait`, at first and at most.
 const FIRST_RETRY: Duration = Duration::from_millis(500);
 const RETRY_MAX: Duration = Duration::from_secs(15);
@@ -98,33 +102,102 @@ fn jittered(span: Duration) -> Duration {
     span - span * u32::from(byte[0]) / 512
 }
 
-/// One dial and one question.
+/// One dial and one question to the issuer, and when it does not answer at once, also to the relays that the invite names.
 async fn attempt(redeemer: &Redeemer, running: &mut RunningControl, clock: Clock) -> Result<Vec<u8>, Failure> {
     let deadline = tokio::time::Instant::now() + ATTEMPT_FOR;
-    let issuer = *redeemer.issuer();
-    let addresses = resolve(&redeemer.token().body().bootstrap).await;
-    if addresses.is_empty() {
+    let body = redeemer.token().body();
+    let addresses = resolve(&body.bootstrap).await;
+    if addresses.is_empty() && body.via.is_empty() {
         return Err(Failure::Unreachable("the invite names no address that can be found".into()));
     }
-    let addresses = addresses.iter().map(from_control_addr).collect();
-    let id = control::RequestId(clock.now().monotonic.as_nanos());
-    let body = redeemer.request(clock.now());
-    let dial = control::Command::Dial { node: Some(issuer), addresses };
-    let ask = control::Command::Request { id, node: issuer, channel: control::Channel::Redeem, body };
-    for command in [dial, ask] {
-        running.handle.send(command).map_err(|error| Failure::Unreachable(error.to_string()))?;
+    let mut questions = Questions::new(clock);
+    if !addresses.is_empty() {
+        questions.ask(running, body.issuer, &addresses, redeemer.request(clock.now()))?;
+        let first = if body.via.is_empty() { deadline } else { tokio::time::Instant::now() + STRAIGHT_FOR };
+        match timeout_at(first, questions.answer(running)).await {
+            Ok(Err(Failure::Unreachable(_))) if !body.via.is_empty() => {}
+            Ok(result) => return result,
+            Err(_) if body.via.is_empty() => return Err(too_late()),
+            Err(_) => {}
+        }
     }
-    match timeout_at(deadline, answer(running, id)).await {
-        Ok(Some(Ok(reply))) => Ok(reply),
-        Ok(Some(Err(control::RequestFailure::Busy | control::RequestFailure::TooMany))) => Err(Failure::Busy),
-        Ok(Some(Err(control::RequestFailure::ConnectionClosed | control::RequestFailure::Broken(_)))) => {
-            Err(Failure::Interrupted)
+    for relay in &body.via {
+        if let Some(request) = redeemer.passed_request(&mut OsRandom, clock.now()) {
+            questions.ask(running, relay.node, &relay.control, request)?;
         }
-        Ok(Some(Err(failure))) => {
-            Err(Failure::Unreachable(dial_failure(running).unwrap_or_else(|| failure.to_string())))
+    }
+    timeout_at(deadline, questions.answer(running)).await.unwrap_or_else(|_| Err(too_late()))
+}
+
+fn too_late() -> Failure {
+    Failure::Unreachable(format!("no answer within {} s", ATTEMPT_FOR.as_secs()))
+}
+
+/// The same question to several, of whom one has to answer.
+struct Questions {
+    clock: Clock,
+    open: BTreeSet<control::RequestId>,
+    /// Why those that are answered are no help.
+    failure: Option<Failure>,
+}
+
+impl Questions {
+    const fn new(clock: Clock) -> Self {
+        Self { clock, open: BTreeSet::new(), failure: None }
+    }
+
+    fn ask(
+        &mut self,
+        running: &RunningControl,
+        node: NodeId,
+        addresses: &[ControlAddr],
+        body: Vec<u8>,
+    ) -> Result<(), Failure> {
+        let addresses = addresses.iter().map(from_control_addr).collect();
+        let id = control::RequestId(self.clock.now().monotonic.as_nanos());
+        self.open.insert(id);
+        let dial = control::Command::Dial { node: Some(node), addresses };
+        let ask = control::Command::Request { id, node, channel: control::Channel::Redeem, body };
+        for command in [dial, ask] {
+            running.handle.send(command).map_err(|error| Failure::Unreachable(error.to_string()))?;
         }
-        Ok(None) => Err(Failure::Unreachable("the control plane has ended".into())),
-        Err(_) => Err(Failure::Unreachable(format!("no answer within {} s", ATTEMPT_FOR.as_secs()))),
+        Ok(())
+    }
+
+    /// The first answer of the issuer's; everything else that is reported meanwhile is kept for the network to come.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "one event is waited for, whatever the others are")]
+    async fn answer(&mut self, running: &mut RunningControl) -> Result<Vec<u8>, Failure> {
+        while !self.open.is_empty() {
+            let Some(event) = running.events.recv().await else {
+                return Err(Failure::Unreachable("the control plane has ended".into()));
+            };
+            match event {
+                control::Event::Response { id, result } if self.open.remove(&id) => match result {
+                    Ok(reply) if !is_from_relay(&reply) => return Ok(reply),
+                    Ok(_) => {
+                        let reason = "it is not connected to the relays that the invite names";
+                        self.failure.get_or_insert_with(|| Failure::Unreachable(reason.into()));
+                    }
+                    Err(failure) => self.failure = Some(meaning(failure, running)),
+                },
+                event => running.seen.push(event),
+            }
+        }
+        Err(self.failure.take().unwrap_or_else(too_late))
+    }
+}
+
+/// Whether an answer is a relay's own: that it cannot pass the request on.
+fn is_from_relay(reply: &[u8]) -> bool {
+    matches!(RedeemReply::decode(reply), Ok(RedeemReply::Refused { refusal: Refusal::NotConnected, .. }))
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "what has no remedy of its own means that nobody was reached")]
+fn meaning(failure: control::RequestFailure, running: &RunningControl) -> Failure {
+    match failure {
+        control::RequestFailure::Busy | control::RequestFailure::TooMany => Failure::Busy,
+        control::RequestFailure::ConnectionClosed | control::RequestFailure::Broken(_) => Failure::Interrupted,
+        failure => Failure::Unreachable(dial_failure(running).unwrap_or_else(|| failure.to_string())),
     }
 }
 
@@ -135,20 +208,6 @@ fn dial_failure(running: &RunningControl) -> Option<String> {
         control::Event::DialFailed { reason, .. } => Some(reason.clone()),
         _ => None,
     })
-}
-
-/// The answer to one question; everything else that is reported meanwhile is kept for the network to come.
-#[expect(clippy::wildcard_enum_match_arm, reason = "one event is waited for, whatever the others are")]
-async fn answer(
-    running: &mut RunningControl,
-    wanted: control::RequestId,
-) -> Option<Result<Vec<u8>, control::RequestFailure>> {
-    loop {
-        match running.events.recv().await? {
-            control::Event::Response { id, result } if id == wanted => return Some(result),
-            event => running.seen.push(event),
-        }
-    }
 }
 
 fn unreachable(issuer: &NodeId, reason: &str) -> ApiError {

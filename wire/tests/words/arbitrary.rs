@@ -8,11 +8,12 @@ use holloway_wire::{
     Bootstrap, Broadcast, CONTACT_ADDRS_MAX, CONTACTS_MAX, CertificateHash, Contact, ControlAddr, ENDPOINTS_MAX,
     EndpointAnnouncement, FromRelay, GROUPS_MAX, HOME_PEERS_MAX, HOME_RELAYS_MAX, Hello, HelloReply, IdentityKey,
     InitiationPayload, InviteBody, InviteSecret, InviteToken, KEPT_MAX, Label, Load, MemberRequest, Membership,
-    MembershipCertificate, MtuProbeSize, NamePublication, NameRecord, NetworkId, NodeId, Place, Publication,
-    PublicationId, PunchCall, REFUSAL_REVOCATIONS_MAX, RedeemReply, RedeemRequest, Refusal, RegistrationId,
-    RelayAnnouncement, RelayChannel, RelayDirection, RelayFrameHeader, RelayRefusal, RelayRegistration, RelayState,
-    RelaysReply, ResponsePayload, Revocation, Rights, SYNC_BUCKETS, SessionControl, Signed, SignedMessage,
-    StaticBinding, StaticPublicKey, Suite, SyncReply, SyncRequest, ToRelay, UnixTime, Validity, encode_certificates,
+    MembershipCertificate, MtuProbeSize, NamePublication, NameRecord, NetworkId, NodeId, PassedRedemption, Place,
+    Publication, PublicationId, PunchCall, REFUSAL_REVOCATIONS_MAX, RedeemReply, RedeemRequest, Refusal,
+    RegistrationId, RelayAnnouncement, RelayChannel, RelayDirection, RelayFrameHeader, RelayRefusal, RelayRegistration,
+    RelayState, RelaysReply, ResponsePayload, Revocation, Rights, SYNC_BUCKETS, SealedRequest, SessionControl, Signed,
+    SignedMessage, StaticBinding, StaticPublicKey, Suite, SyncReply, SyncRequest, ToRelay, UnixTime, Validity,
+    encode_certificates,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -158,8 +159,9 @@ pub(crate) fn invite(issuer: NodeId) -> impl Strategy<Value = Hidden<InviteBody>
         option::of(label()),
         second(),
         rights(),
+        vec(contact(), 0..=HOME_RELAYS_MAX),
     )
-        .prop_map(move |((network, secret), network_label, bootstrap, host_label, expires, rights)| {
+        .prop_map(move |((network, secret), network_label, bootstrap, host_label, expires, rights, via)| {
             Hidden(InviteBody {
                 network: NetworkId::from_bytes(network),
                 network_label,
@@ -169,6 +171,7 @@ pub(crate) fn invite(issuer: NodeId) -> impl Strategy<Value = Hidden<InviteBody>
                 host_label,
                 expires,
                 rights,
+                via,
             })
         })
 }
@@ -217,6 +220,14 @@ pub(crate) fn hello_reply() -> impl Strategy<Value = HelloReply> {
         (plain_text(), vec(signed(revocation), 0..=REFUSAL_REVOCATIONS_MAX))
             .prop_map(|(reason, revocations)| HelloReply::Refused { reason, revocations }),
     ]
+}
+
+pub(crate) fn passed_redemption() -> impl Strategy<Value = PassedRedemption> {
+    (node(), sealed()).prop_map(|(issuer, sealed)| PassedRedemption { issuer, sealed })
+}
+
+fn sealed() -> impl Strategy<Value = SealedRequest> {
+    vec(any::<u8>(), 0..300).prop_map(SealedRequest)
 }
 
 pub(crate) fn redeem_request() -> impl Strategy<Value = Hidden<RedeemRequest>> {
@@ -424,7 +435,11 @@ pub(crate) fn broadcast() -> impl Strategy<Value = Broadcast> {
 }
 
 pub(crate) fn member_request() -> impl Strategy<Value = MemberRequest> {
-    prop_oneof![signed(punch).prop_map(MemberRequest::Call), Just(MemberRequest::Relays)]
+    prop_oneof![
+        signed(punch).prop_map(MemberRequest::Call),
+        Just(MemberRequest::Relays),
+        sealed().prop_map(MemberRequest::Redeem),
+    ]
 }
 
 pub(crate) fn relays_reply() -> impl Strategy<Value = RelaysReply> {

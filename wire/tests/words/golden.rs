@@ -96,6 +96,7 @@ fn an_invite_has_the_text_that_it_had() {
         host_label: Some("bob".parse().expect("a label")),
         expires: UnixTime::from_secs(1_800_000_000),
         rights: Rights::NONE,
+        via: vec![],
     };
     assert_eq!(hex(body.secret.id().as_bytes()), INVITE_ID);
     assert_eq!(InviteToken::sign(body, &issuer).to_string(), INVITE);

@@ -19,6 +19,7 @@ fn token() -> InviteToken {
         host_label: Some("bob".parse().expect("a label")),
         expires: UnixTime::from_secs(1_800_000_000),
         rights: Rights::NONE,
+        via: vec![],
     };
     InviteToken::sign(body, &issuer)
 }

@@ -546,10 +546,11 @@ fn the_largest_answer_about_relays_fits_one_message() {
 #[test]
 fn requests_to_members_that_are_not_known_are_refused() {
     assert_eq!(MemberRequest::decode(&[0xa1, 0, 2]), Ok(MemberRequest::Relays));
-    for unknown in [0, 3, 23] {
+    for unknown in [0, 4, 23] {
         assert_eq!(MemberRequest::decode(&[0xa1, 0, unknown]), Err(DecodeError::Value));
     }
     assert_eq!(MemberRequest::decode(&[0xa1, 0, 1]), Err(DecodeError::Field), "a call without a call");
+    assert_eq!(MemberRequest::decode(&[0xa1, 0, 3]), Err(DecodeError::Field), "nothing to redeem");
     assert_eq!(MemberRequest::decode(&[0xa2, 0, 2, 1, 0]), Err(DecodeError::Field), "more than was asked");
 }
 

@@ -2,10 +2,10 @@
 
 use holloway_wire::{
     Broadcast, DecodeError, EndpointAnnouncement, FromRelay, Hello, HelloReply, InitiationPayload, InviteBody,
-    MemberRequest, Membership, MembershipCertificate, NamePublication, Publication, PunchCall, RedeemReply,
-    RedeemRequest, RelayAnnouncement, RelayMessageKind, RelayRegistration, RelaysReply, ResponsePayload, Revocation,
-    SessionControl, Signed, SignedMessage, StaticBinding, SyncReply, SyncRequest, ToRelay, decode_certificates,
-    encode_certificates,
+    MemberRequest, Membership, MembershipCertificate, NamePublication, PassedRedemption, Publication, PunchCall,
+    RedeemReply, RedeemRequest, RelayAnnouncement, RelayMessageKind, RelayRegistration, RelaysReply, ResponsePayload,
+    Revocation, SessionControl, Signed, SignedMessage, StaticBinding, SyncReply, SyncRequest, ToRelay,
+    decode_certificates, encode_certificates,
 };
 use minicbor::Decoder;
 use proptest::collection::vec;
@@ -54,6 +54,7 @@ messages![
     Publication,
     PunchCall,
     RedeemReply,
+    PassedRedemption,
     RedeemRequest,
     RelayAnnouncement,
     RelayRegistration,
@@ -244,6 +245,11 @@ proptest! {
 
     #[test]
     fn requests_to_redeem_survive(Hidden(value) in arbitrary::redeem_request(), edits in edits()) {
+        survives(&value, &edits)?;
+    }
+
+    #[test]
+    fn requests_to_redeem_that_are_passed_on_survive(value in arbitrary::passed_redemption(), edits in edits()) {
         survives(&value, &edits)?;
     }
 
