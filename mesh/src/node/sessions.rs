@@ -413,9 +413,10 @@ impl Node {
     /// The path in use does not answer.
     fn path_lost(&mut self, node: &NodeId, now: Now) {
         let lost = self.paths.get(node).and_then(PathAgent::current);
-        if let Some(endpoint) = lost.filter(Endpoint::is_relayed) {
-            self.with_relays(now, |relays, context| relays.handle_silent(&endpoint, context));
-        }
+        self.with_relays(now, |relays, context| match lost {
+            Some(endpoint) if endpoint.is_relayed() => relays.handle_silent(&endpoint, context),
+            Some(_) | None => relays.handle_doubt(context),
+        });
         self.device.renew(node, self.rng.as_mut(), now);
     }
 

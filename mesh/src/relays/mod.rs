@@ -442,6 +442,16 @@ impl Relays {
         self.handle_timeout(context);
     }
 
+    /// A straight path is silent: it may be the network that this machine is in, and then relays are silent, too.
+    pub(crate) fn handle_doubt(&mut self, context: &mut Context<'_>) {
+        for node in &self.homes {
+            if let Some(relay) = self.known.get_mut(node) {
+                relay.registration.doubt(context.now.monotonic);
+            }
+        }
+        self.handle_timeout(context);
+    }
+
     /// Whether a peer is to be reached through relays.
     pub(crate) fn is_wanted(&self, peer: &NodeId) -> bool {
         self.wanted.contains_key(peer)

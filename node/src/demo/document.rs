@@ -30,6 +30,8 @@ pub(super) struct Facts {
     pub(super) machines: Vec<MachineFacts>,
     /// From the start of carol's `join` to the first reply of bob.
     pub(super) join_to_ping_ms: Option<u64>,
+    /// From when carol's router lets no UDP through to when bob is reached through the relay.
+    pub(super) udp_lost_ms: Option<u64>,
     /// From carol to bob through the mesh.
     pub(super) gbit_s: Option<f64>,
     /// From carol to alice over the same cables without it.

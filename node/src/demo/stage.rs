@@ -1,7 +1,7 @@
 //! Where the story plays: an internet, alice on it, bob and carol behind a home router each.
 
 use anyhow::{Context, Result};
-use holloway_simnet::lab::{Lab, NatKind};
+use holloway_simnet::lab::{Lab, Nat, NatKind};
 
 use super::machine::Machine;
 
@@ -13,6 +13,8 @@ pub(super) struct Stage {
     pub(super) bob: Machine,
     /// Behind another one.
     pub(super) carol: Machine,
+    /// Carol's.
+    pub(super) router: Nat,
     lab: Lab,
 }
 
@@ -34,7 +36,7 @@ impl Stage {
         );
         let machine = |host| Machine::new(host, &program, lab.directory());
         let (alice, bob, carol) = (machine(&alice), machine(&bob), machine(&carol));
-        Ok((detail, Self { alice, bob, carol, lab }))
+        Ok((detail, Self { alice, bob, carol, router: carols, lab }))
     }
 
     /// All machines.

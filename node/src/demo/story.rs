@@ -26,7 +26,7 @@ const BOB: &str = "bob.home.alt";
 const PAGE: &str = "Hello from bob, through an encrypted path that no server carries.";
 
 /// Longest wait for something that takes a second at most when all is well.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Port of the throughput tool, as iperf3 has it.
 const BULK_PORT: u16 = 5201;
@@ -67,11 +67,14 @@ pub(super) fn tell(stage: &mut Stage, report: &mut Report, stop: &Stop) -> Resul
     join(&stage.alice, &stage.bob, report, stop)?;
     let joining = join(&stage.alice, &stage.carol, report, stop)?;
     ping(stage, report, stop, joining)?;
-    report.step("the path between bob and carol is direct, router to router", || direct_path(stage, stop))?;
+    report.step("the path between bob and carol is direct, router to router", || {
+        path_of_kind(stage, stop, PathKind::Direct).map(|path| (format!("carol reaches bob at {path}"), ()))
+    })?;
     report.step("carol's system resolves bob's name", || resolve(stage, stop))?;
     let server = report.step("bob publishes wiki.bob.home.alt and serves a page", || publish(stage, stop))?;
     report.step("carol fetches the page by its name", || fetch(stage, stop))?;
     throughput(stage, report, stop)?;
+    without_udp(stage, report, stop)?;
     memory(stage, report)?;
     Ok(server)
 }
@@ -123,20 +126,36 @@ fn ping_once(machine: &Machine, stop: &Stop) -> Result<Option<Reply>> {
     Ok(pinged.and_then(|pinged| pinged.replies.into_iter().next()))
 }
 
-/// Traffic goes on meanwhile, as it would: paths are sought while there is something to carry.
-fn direct_path(stage: &Stage, stop: &Stop) -> Result<(String, ())> {
+/// Waits until carol reaches bob by a path of this kind; gives where it leads, or through whom. Traffic goes on meanwhile,
+/// as it would: paths are sought while there is something to carry.
+fn path_of_kind(stage: &Stage, stop: &Stop, kind: PathKind) -> Result<String> {
     let mut seen = "no reply at all".to_owned();
-    let found = stop.until(PATIENCE, "a direct path", || {
+    let found = stop.until(PATIENCE, &format!("a {kind:?} path"), || {
         if let Some(reply) = ping_once(&stage.carol, stop)? {
             seen = format!("the last reply came by {:?} path", reply.path.kind);
         }
         let status: Status = stage.carol.ask(&["status"], stop)?;
         let peers = status.networks.iter().flat_map(|network| &network.peers);
         let path = peers.filter(|peer| peer.name == stage.bob.name()).map(|peer| &peer.path);
-        Ok(path.filter(|path| path.kind == PathKind::Direct).find_map(|path| path.endpoint.clone()))
+        Ok(path.filter(|path| path.kind == kind).find_map(|path| path.endpoint.clone().or(path.relay.clone())))
     });
-    let endpoint = found.context(seen)?;
-    Ok((format!("carol reaches bob at {endpoint}"), ()))
+    found.context(seen)
+}
+
+/// Carol's router swallows UDP for a while: packets go on over TCP to the relay, and straight again later.
+fn without_udp(stage: &Stage, report: &mut Report, stop: &Stop) -> Result<()> {
+    let blocked = report.step("carol's router lets no UDP through any more", || {
+        let start = Instant::now();
+        stage.router.block_udp()?;
+        let relay = path_of_kind(stage, stop, PathKind::Relay)?;
+        Ok((format!("carol reaches bob through the relay {relay}, over TLS on port 443"), start.elapsed()))
+    })?;
+    report.facts.udp_lost_ms = u64::try_from(blocked.as_millis()).ok();
+    report.step("it lets UDP through again", || {
+        stage.router.unblock_udp()?;
+        let endpoint = path_of_kind(stage, stop, PathKind::Direct)?;
+        Ok((format!("carol reaches bob at {endpoint}"), ()))
+    })
 }
 
 fn resolve(stage: &Stage, stop: &Stop) -> Result<(String, ())> {
