@@ -14,7 +14,7 @@ pub(crate) struct OpenPort {
 }
 
 /// All ports of a daemon with default settings. Everything goes out from these ports as well.
-pub(crate) const OPEN_PORTS: [OpenPort; 5] = [
+pub(crate) const OPEN_PORTS: [OpenPort; 6] = [
     OpenPort {
         port: "42042/udp",
         from: "members",
@@ -32,6 +32,12 @@ pub(crate) const OPEN_PORTS: [OpenPort; 5] = [
         from: "members and newcomers",
         purpose: "control over TCP",
         without: "an issuer cannot be reached where UDP is blocked",
+    },
+    OpenPort {
+        port: "443/tcp, of relays",
+        from: "members",
+        purpose: "streams to the relay",
+        without: "members whose network lets no UDP through reach nobody",
     },
     OpenPort {
         port: "5353/udp",
