@@ -7,6 +7,8 @@ use std::time::Duration;
 use harness::*;
 use holloway_mesh::*;
 use holloway_wire::*;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 
 /// The relays, and two members between whom nothing passes straight.
 struct Scene {
@@ -246,4 +248,118 @@ fn a_relay_that_datagrams_do_not_reach_is_reached_by_a_stream_until_they_do() {
     assert_eq!((standing(&scene).standing, standing(&scene).is_stream), (RelayStanding::Home, false));
     assert!(scene.net.streams.is_empty(), "the stream is closed");
     assert!(arrived >= 899, "nothing but what was in the stream is lost: {arrived}");
+}
+
+/// What a relay may do to what it passes on.
+#[derive(Debug, Clone, Copy)]
+enum Mischief {
+    None,
+    Drop,
+    Duplicate,
+    Delay,
+    Flip,
+    Truncate,
+}
+
+/// Carries everything by a relay that does mischief, until nothing is under way but what it holds back.
+fn carry_by_a_hostile_relay(scene: &mut Scene, rng: &mut StdRng, held: &mut Vec<Flight>) {
+    let is_straight = scene.is_straight();
+    loop {
+        scene.net.run_control();
+        let Some(mut flight) = scene.net.flights.pop_front() else { return };
+        if is_straight(&flight) {
+            continue;
+        }
+        let is_passed_on = matches!(
+            RelayFrameHeader::decode(&flight.datagram),
+            Ok(RelayFrameHeader { direction: RelayDirection::FromRelay, .. })
+        );
+        let mischief = match rng.random_range(0..12) {
+            0 => Mischief::Drop,
+            1 => Mischief::Duplicate,
+            2 => Mischief::Delay,
+            3 => Mischief::Flip,
+            4 => Mischief::Truncate,
+            _ => Mischief::None,
+        };
+        match if is_passed_on { mischief } else { Mischief::None } {
+            Mischief::None => {}
+            Mischief::Drop => continue,
+            Mischief::Duplicate => scene.net.flights.push_back(flight.clone()),
+            Mischief::Delay => {
+                held.push(flight);
+                // What was held back longest, or not, comes now instead.
+                flight = held.swap_remove(rng.random_range(0..held.len()));
+            }
+            Mischief::Flip => {
+                let bit = rng.random_range(0..flight.datagram.len() * 8);
+                flight.datagram[bit / 8] ^= 1 << (bit % 8);
+            }
+            Mischief::Truncate => flight.datagram.truncate(rng.random_range(0..flight.datagram.len())),
+        }
+        scene.net.deliver(flight);
+    }
+}
+
+#[test]
+fn a_hostile_relay_makes_nothing_arrive_that_was_not_sent_nor_anything_twice() {
+    let mut scene = Scene::new(908, 1);
+    let (one, other) = (scene.one, scene.other);
+    assert_eq!(scene.talk_apart(seconds(1)), 1);
+    scene.net.take(other);
+    let mut rng = StdRng::seed_from_u64(908);
+    let mut held = Vec::new();
+    for number in 0..3000_u32 {
+        scene.net.send(one, other, &number.to_be_bytes());
+        carry_by_a_hostile_relay(&mut scene, &mut rng, &mut held);
+        if number % 100 == 0 {
+            scene.net.wait_for_timer();
+            carry_by_a_hostile_relay(&mut scene, &mut rng, &mut held);
+        }
+    }
+    let arrived: Vec<Vec<u8>> = scene.net.take(other);
+    let mut numbers: Vec<u32> = arrived
+        .iter()
+        .map(|packet| u32::from_be_bytes(packet[packet.len() - 4..].try_into().expect("four bytes")))
+        .collect();
+    let count = numbers.len();
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!(numbers.len(), count, "nothing comes twice");
+    assert!(numbers.last().is_some_and(|last| *last < 3000));
+    assert!(count > 2000, "most of it comes, as the relay drops and spoils a quarter: {count}");
+    assert!(scene.net.dropped(other, DropReason::Replayed) > 100, "what it doubles is told apart");
+    assert!(scene.net.dropped(other, DropReason::NotAuthentic) > 100, "and so is what it changes");
+}
+
+#[test]
+fn members_talk_on_for_an_hour_when_everything_else_is_gone() {
+    let mut scene = Scene::new(909, 2);
+    let (one, other) = (scene.one, scene.other);
+    scene.net.send(one, other, b"hello");
+    scene.net.pass(seconds(5));
+    assert_eq!(scene.path(one, other), Some(scene.net.sides[other].endpoint), "straight");
+    for relay in scene.relays.clone() {
+        scene.kill(relay);
+        for side in [one, other] {
+            scene.net.disconnect(side, relay);
+        }
+    }
+    for side in [one, other] {
+        scene.net.disconnect(side, 0);
+    }
+    scene.net.sides[0].endpoint = Endpoint::udp("192.0.2.251:9".parse().expect("an address"));
+    let rotations = |scene: &Scene| {
+        let peers = scene.net.sides[one].node.snapshot(scene.net.now_at(one)).peers;
+        peers.iter().find(|peer| peer.node == scene.net.sides[other].id).map(|peer| peer.rotations)
+    };
+    let (before, mut arrived) = (rotations(&scene).expect("a member"), 0);
+    scene.net.take(other);
+    for _ in 0..720 {
+        scene.net.send(one, other, b"still here");
+        scene.net.pass(seconds(5));
+        arrived += scene.net.take(other).len();
+    }
+    assert_eq!(arrived, 720);
+    assert!(rotations(&scene).expect("a member") >= before + 25, "and their keys are rotated");
 }
