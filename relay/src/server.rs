@@ -410,10 +410,12 @@ impl Server {
         };
         account.hear(now);
         let registration = RegistrationId(u64::from_le_bytes(random_bytes(self.rng.as_mut())));
+        let resumed = self.members.get(&node).is_some();
         let displaced = self.members.at_source(&source).filter(|before| *before != node);
         self.members.insert(node, Member::new(registration, source, account));
         displaced.into_iter().chain([node]).for_each(|moved| self.install_all(&moved));
-        self.tell(source, &FromRelay::Registered { id, registration, lifetime: LIFETIME, state: self.state });
+        let state = self.state;
+        self.tell(source, &FromRelay::Registered { id, registration, lifetime: LIFETIME, state, resumed });
     }
 
     fn account(&mut self, node: NodeId) -> Option<Arc<Account>> {

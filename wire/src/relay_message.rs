@@ -164,6 +164,8 @@ pub enum FromRelay {
         lifetime: Duration,
         /// Whether to look for another relay all the same.
         state: RelayState,
+        /// Whether the member was registered until now: then its channels are what they were.
+        resumed: bool,
     },
     /// The member is not registered.
     Refused {
@@ -310,9 +312,13 @@ impl FromRelay {
             Self::Challenge { id, challenge, observed } => {
                 w.u64(0, 0x10).u64(1, *id).bytes(2, challenge).field(3, |e| write_socket_addr(e, observed))
             }
-            Self::Registered { id, registration, lifetime, state } => {
-                w.u64(0, 0x11).u64(1, *id).u64(2, registration.0).u64(3, lifetime.as_secs()).u64(4, *state as u64)
-            }
+            Self::Registered { id, registration, lifetime, state, resumed } => w
+                .u64(0, 0x11)
+                .u64(1, *id)
+                .u64(2, registration.0)
+                .u64(3, lifetime.as_secs())
+                .u64(4, *state as u64)
+                .u64(5, u64::from(*resumed)),
             Self::Refused { id, refusal } => w.u64(0, 0x12).u64(1, *id).u64(2, *refusal as u64),
             Self::Pong { id, observed, load, state } => w
                 .u64(0, 0x13)
@@ -345,6 +351,7 @@ impl FromRelay {
                 registration: RegistrationId(r.required(2, u64)?),
                 lifetime: Duration::from_secs(r.required(3, u16)?.into()),
                 state: r.required(4, RelayState::read)?,
+                resumed: r.required(5, flag)?,
             },
             0x12 => Self::Refused { id: r.required(1, u64)?, refusal: r.required(2, RelayRefusal::read)? },
             0x13 => Self::Pong {
@@ -397,6 +404,15 @@ fn padding(d: &mut Decoder<'_>) -> Result<(), DecodeError> {
 
 fn u16(d: &mut Decoder<'_>) -> Result<u16, DecodeError> {
     Ok(d.u16()?)
+}
+
+/// Yes or no.
+fn flag(d: &mut Decoder<'_>) -> Result<bool, DecodeError> {
+    match u8(d)? {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(DecodeError::Value),
+    }
 }
 
 fn channel(d: &mut Decoder<'_>) -> Result<RelayChannel, DecodeError> {

@@ -236,6 +236,7 @@ impl Node {
             self.paths.values_mut().for_each(PathAgent::handle_network_change);
             self.device.keepalive_all();
             self.with_relays(now, Relays::handle_network_change);
+            self.try_all_again(now);
         }
         self.settle(now);
     }

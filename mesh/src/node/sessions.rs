@@ -420,6 +420,16 @@ impl Node {
         self.device.renew(node, self.rng.as_mut(), now);
     }
 
+    /// This machine is somewhere else: those it talks to are sought by every way. One behind a router that we have to be
+    /// let in by may hear of it only through a relay.
+    pub(super) fn try_all_again(&mut self, now: Now) {
+        let is_used = |node: &&NodeId| self.device.peer(node).is_some_and(|peer| peer.sending(now.monotonic).is_some());
+        let nodes: Vec<NodeId> = self.paths.keys().filter(is_used).copied().collect();
+        for node in nodes {
+            self.device.renew(&node, self.rng.as_mut(), now);
+        }
+    }
+
     /// A handshake is being tried: the peer is called, so that both sides try together.
     fn attempting(&mut self, node: NodeId, attempt: u32, now: Now) {
         let is_live = self.has_live_session(&node, now);

@@ -325,9 +325,11 @@ impl PathAgent {
         true
     }
 
-    /// This machine is somewhere else: the path in use may carry more or less from there, and there may be a better one.
+    /// This machine is somewhere else: whether the path in use still leads anywhere is not known, nor how much it carries,
+    /// and there may be a better one.
     pub(crate) fn handle_network_change(&mut self) {
         self.upgrade.begin();
+        self.given_up = self.current.is_some();
         self.mtus.values_mut().for_each(|mtu| mtu.handle_moved());
     }
 

@@ -515,8 +515,8 @@ impl Relays {
             FromRelay::Challenge { id, challenge, observed } => {
                 registration.handle_challenge(from, id, challenge, observed, now)
             }
-            FromRelay::Registered { id, registration: own, state, .. } => {
-                registration.handle_registered(from, id, own, state, now)
+            FromRelay::Registered { id, registration: own, state, resumed, .. } => {
+                registration.handle_registered(from, id, own, (state, resumed), now)
             }
             FromRelay::Refused { id, refusal } => registration.handle_refused(from, id, refusal, now),
             FromRelay::Pong { id, observed, load, state } => {

@@ -69,6 +69,8 @@ pub(super) struct Registration {
     is_draining: bool,
     refusal: Option<RelayRefusal>,
     failures: u32,
+    /// Whether the relay has taken us, and nothing has shown that it knows us no more.
+    was_registered: bool,
     /// Not asked again before this.
     rests_until: Option<Instant>,
 }
@@ -112,6 +114,7 @@ impl Registration {
             is_draining: false,
             refusal: None,
             failures: 0,
+            was_registered: false,
             rests_until: None,
         }
     }
@@ -175,6 +178,7 @@ impl Registration {
         };
         if is_needless {
             self.stage = Stage::Idle;
+            self.was_registered = false;
         }
     }
 
@@ -239,7 +243,7 @@ impl Registration {
                         *ping_at = now + PING_EVERY;
                         vec![Step::Send(at, ToRelay::Ping { registration, id })]
                     }
-                    None => self.lose(now),
+                    None => self.fail(now),
                 }
             }
         }
@@ -264,19 +268,14 @@ impl Registration {
     fn fail(&mut self, now: Instant) -> Vec<Step> {
         self.stage = Stage::Idle;
         self.rest(now);
-        vec![Step::Failed]
+        let lost = std::mem::take(&mut self.was_registered).then_some(Step::Lost);
+        lost.into_iter().chain([Step::Failed]).collect()
     }
 
     fn rest(&mut self, now: Instant) {
         let pause = FIRST_PAUSE.saturating_mul(1 << self.failures.min(8)).min(PAUSE_MAX);
         self.failures += 1;
         self.rests_until = Some(now + pause);
-    }
-
-    fn lose(&mut self, now: Instant) -> Vec<Step> {
-        let mut steps = self.fail(now);
-        steps.insert(0, Step::Lost);
-        steps
     }
 
     /// A challenge.
@@ -305,8 +304,9 @@ impl Registration {
             // in answer to nothing only makes us look.
             Stage::Registered { at, ping, ping_at, .. } if *at == from => {
                 if ping.as_ref().is_some_and(|ping| ping.knows(id)) {
+                    // We are elsewhere, or the relay has forgotten us; channels are what they were, or it will say so.
                     self.stage = Stage::Idle;
-                    return vec![Step::Observed(observed), Step::Lost];
+                    return vec![Step::Observed(observed), Step::Sign { challenge, observed }];
                 }
                 if id == 0 && ping.is_none() {
                     *ping_at = now;
@@ -335,7 +335,7 @@ impl Registration {
         from: SocketAddr,
         id: u64,
         registration: RegistrationId,
-        state: RelayState,
+        (state, resumed): (RelayState, bool),
         now: Instant,
     ) -> Vec<Step> {
         let Stage::Answering { question, to, .. } = &mut self.stage else {
@@ -347,7 +347,9 @@ impl Registration {
         self.stage = Stage::Registered { id: registration, at: from, ping: None, ping_at: now + PING_EVERY };
         self.note(from, rtt, now);
         self.is_draining = state == RelayState::Draining;
-        vec![Step::Registered(from), Step::Measured]
+        // One that has been started anew knows nothing of what was.
+        let lost = (std::mem::replace(&mut self.was_registered, true) && !resumed).then_some(Step::Lost);
+        lost.into_iter().chain([Step::Registered(from), Step::Measured]).collect()
     }
 
     /// The relay does not want us.

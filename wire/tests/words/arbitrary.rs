@@ -409,14 +409,17 @@ pub(crate) fn from_relay() -> impl Strategy<Value = FromRelay> {
             challenge,
             observed
         }),
-        (id(), any::<u64>(), any::<u16>(), relay_state()).prop_map(|(id, registration, seconds, state)| {
-            FromRelay::Registered {
-                id,
-                registration: RegistrationId(registration),
-                lifetime: Duration::from_secs(seconds.into()),
-                state,
+        (id(), any::<u64>(), any::<u16>(), relay_state(), any::<bool>()).prop_map(
+            |(id, registration, seconds, state, resumed)| {
+                FromRelay::Registered {
+                    id,
+                    registration: RegistrationId(registration),
+                    lifetime: Duration::from_secs(seconds.into()),
+                    state,
+                    resumed,
+                }
             }
-        }),
+        ),
         (id(), refusal).prop_map(|(id, refusal)| FromRelay::Refused { id, refusal }),
         (id(), socket_addr(), load(), relay_state()).prop_map(|(id, observed, load, state)| FromRelay::Pong {
             id,

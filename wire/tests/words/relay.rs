@@ -133,6 +133,7 @@ fn words_of_relays() -> Vec<FromRelay> {
         registration: RegistrationId(5),
         lifetime: Duration::from_secs(60),
         state: RelayState::Open,
+        resumed: true,
     };
     let refused = FromRelay::Refused { id: 7, refusal: RelayRefusal::Quota };
     let gone = FromRelay::Gone { channel: RelayChannel(1) };
@@ -423,6 +424,7 @@ fn states_and_refusals_that_are_not_known_are_refused() {
         registration: RegistrationId(5),
         lifetime: Duration::from_secs(60),
         state,
+        resumed: true,
     };
     let pong = |state| FromRelay::Pong { id: 7, observed: near_address(), load: Load::NONE, state };
     for message in [registered(RelayState::Open), pong(RelayState::Open)] {
@@ -440,7 +442,7 @@ fn states_and_refusals_that_are_not_known_are_refused() {
 fn the_longest_lifetime_is_read_as_it_was_written() {
     let lifetime = Duration::from_secs(u16::MAX.into());
     let state = RelayState::Open;
-    let message = FromRelay::Registered { id: 7, registration: RegistrationId(5), lifetime, state };
+    let message = FromRelay::Registered { id: 7, registration: RegistrationId(5), lifetime, state, resumed: false };
     let datagram = message.encode();
     assert_eq!(FromRelay::decode(&datagram), Ok(message));
     let longer = changed(datagram, &[0x19, 0xff, 0xff], &[0x1a, 0, 1, 0, 0]);
