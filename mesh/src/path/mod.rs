@@ -68,6 +68,8 @@ pub(crate) struct PathAgent {
     silent_probes: u32,
     probe_at: Option<Instant>,
     given_up: bool,
+    /// The peer sends through a relay although there is a straight path, which has not answered since.
+    in_doubt: bool,
     doubted: Option<Instant>,
     returned: Option<Instant>,
     upgrade: Upgrade,
@@ -247,10 +249,11 @@ impl PathAgent {
         if self.handle_heard(from) {
             return self.switch(from);
         }
+        self.in_doubt = true;
         let is_due = self.doubted.is_none_or(|doubted| now.since(doubted) >= DOUBT_EVERY);
-        if self.probe_at.is_none() && is_due {
+        if self.silent_probes == 0 && is_due {
             self.doubted = Some(now);
-            self.unanswered_since = Some(now);
+            self.unanswered_since.get_or_insert(now);
             self.probe_at = Some(now);
         }
         false
@@ -261,6 +264,7 @@ impl PathAgent {
         let is_straight = |current: Endpoint| !current.is_relayed();
         let is_beside = from.is_relayed() && !self.given_up && self.current.is_some_and(is_straight);
         if !is_beside {
+            self.in_doubt &= self.current != Some(from);
             self.unanswered_since = None;
             self.silent_probes = 0;
             self.probe_at = None;
@@ -277,8 +281,9 @@ impl PathAgent {
     /// have been what the NAT in front of it did not let through.
     pub(crate) fn handle_probed(&mut self, from: Endpoint, now: Instant) -> Vec<PathOutput> {
         self.add(from, if from.is_relayed() { CandidateKind::Relayed } else { CandidateKind::Seen });
-        let is_proven = |candidate: &Candidate| candidate.result == CandidateResult::Answered;
-        if self.candidates.get(&from).is_none_or(is_proven) {
+        let is_wanted = self.given_up || self.in_doubt || self.current.is_none_or(|current| current.is_relayed());
+        let is_proven = |candidate: &Candidate| candidate.result == CandidateResult::Answered && !is_wanted;
+        if self.current == Some(from) || self.candidates.get(&from).is_none_or(is_proven) {
             return Vec::new();
         }
         if self.returned.is_some_and(|returned| now.since(returned) < RETURN_EVERY) {
@@ -310,6 +315,7 @@ impl PathAgent {
         if before == Some(to) {
             return false;
         }
+        self.in_doubt = false;
         if !before.is_some_and(|before| before.is_relayed()) {
             self.upgrade.begin();
         }
@@ -463,8 +469,12 @@ impl PathAgent {
         let Some(current) = self.current else {
             return true;
         };
-        current != answering
-            && self.candidates.get(&current).is_some_and(|candidate| candidate.result == CandidateResult::Silent)
+        let is_better = self.in_doubt && !answering.is_relayed();
+        current != answering && (is_better || self.is_silent(&current))
+    }
+
+    fn is_silent(&self, endpoint: &Endpoint) -> bool {
+        self.candidates.get(endpoint).is_some_and(|candidate| candidate.result == CandidateResult::Silent)
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
