@@ -303,7 +303,7 @@ pub enum RelayEnabled {
     /// When its certificate has the right.
     #[default]
     Auto,
-    /// Always; without the right nobody will use it.
+    /// The same, said in so many words: without the right nobody would use it.
     On,
     /// Never.
     Off,

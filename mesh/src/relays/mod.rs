@@ -225,6 +225,7 @@ pub(crate) struct Relays {
     homes: Vec<NodeId>,
     wanted: BTreeMap<NodeId, Wanted>,
     ask_at: Option<Instant>,
+    asked: Option<Instant>,
     choose_at: Option<Instant>,
     outputs: VecDeque<RelaysOutput>,
 }
@@ -305,16 +306,15 @@ impl Relays {
             return Verdict::Ignore;
         }
         let ahead = now + AHEAD_MAX;
-        if announcement.expires > ahead + LIFETIME_MAX {
-            return Verdict::Reject;
-        }
+        let is_early =
+            announcement.expires > ahead + LIFETIME_MAX || UnixTime::from_nanos(announcement.sequence) > ahead;
         let is_late = if is_gossip { announcement.expires <= now } else { !is_of_use(announcement, now) };
         let is_relay = context.roster.member(&node).is_some_and(|member| member.rights.contains(Rights::RELAY));
-        if is_late || !is_relay || context.roster.is_blocked(&node) {
+        if is_early || is_late || !is_relay || context.roster.is_blocked(&node) {
             return Verdict::Ignore;
         }
         let is_newer = |held: &Relay| announcement.sequence > held.announcement.value().sequence;
-        if UnixTime::from_nanos(announcement.sequence) > ahead || !self.known.get(&node).is_none_or(is_newer) {
+        if !self.known.get(&node).is_none_or(is_newer) {
             return Verdict::Ignore;
         }
         if !signed.verify(context.network) {
@@ -409,6 +409,12 @@ impl Relays {
         let until = context.now.monotonic + UNUSED_MAX;
         let own = self.homes();
         let relays = if announced.is_empty() { own } else { announced.to_vec() };
+        let now = context.now.monotonic;
+        let may_ask = self.asked.is_none_or(|asked| now.since(asked) >= ASK_EVERY_WITHOUT);
+        if may_ask && relays.iter().any(|relay| !self.known.contains_key(relay) && *relay != context.key.node_id()) {
+            self.asked = Some(now);
+            self.outputs.push_back(RelaysOutput::Ask { node: None });
+        }
         if self.wanted.len() >= WANTED_MAX && !self.wanted.contains_key(&peer) {
             let oldest = self.wanted.iter().min_by_key(|(_, wanted)| wanted.until).map(|(node, _)| *node);
             oldest.map(|oldest| self.wanted.remove(&oldest));
