@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use anyhow::{Context, Result};
 use holloway_simnet::lab::{Host, Lab, Process};
 
+use crate::crowd::ip;
 use crate::load::{Flow, Offer, Outcome};
 use crate::member::{Network, bind, frame};
 use crate::plain::{self, Style};
@@ -15,7 +16,8 @@ use crate::{Size, process, turn};
 /// Lengths of datagrams at the forwarder's door: frames with their heads, ChannelData with its header.
 const LENGTHS: [usize; 2] = [200, 1400];
 
-const OFFERS: [(&str, Offer); 2] = [("in trains", Offer::Trains), ("one by one", Offer::Singly)];
+const OFFERS: [(&str, Offer); 3] =
+    [("in trains", Offer::Trains), ("in trains that are cut on the way", Offer::Cut), ("one by one", Offer::Singly)];
 
 /// A member may use all that there is.
 const TOML: &str = "[relay]\nmember_mbps = 1000000\ncapacity_mbps = 1000000\n";
@@ -90,6 +92,8 @@ impl Scene {
 
     fn measure(&self, forwarder: Forwarder, length: usize, offer: Offer, size: Size) -> Result<Outcome> {
         let [sender, receiver] = [open(&self.sender)?, open(&self.receiver)?];
+        let segments = if offer == Offer::Cut { "1" } else { "65535" };
+        ip(&self.sender, &["link", "set", "eth0", "gso_max_segs", segments])?;
         let to_receiver = SocketAddr::from((self.receiver.ipv4(), receiver.local_addr()?.port()));
         let relay = self.machine.host();
         let whole = |to: SocketAddr, datagram: Vec<u8>, forwarder| Flow {
