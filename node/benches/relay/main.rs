@@ -22,6 +22,7 @@ mod plain;
 mod process;
 #[path = "../../tests/stage/mod.rs"]
 mod stage;
+mod sweeper;
 mod turn;
 
 use std::env;
@@ -46,12 +47,14 @@ struct Size {
 }
 
 fn main() -> Result<()> {
-    let mut arguments = env::args().skip(1);
-    if env::args().nth(1).as_deref() == Some(plain::ROLE) {
-        arguments.next();
-        return plain::run(arguments);
+    let role = env::args().nth(1).unwrap_or_default();
+    match role.as_str() {
+        plain::ROLE => return plain::run(env::args().skip(2)),
+        sweeper::ROLE => return sweeper::run(env::args().skip(2)),
+        _ => {}
     }
-    let plan = plan(arguments)?;
+    let plan = plan(env::args().skip(1))?;
+    sweeper::sweep_when_interrupted()?;
     if plan.members {
         members::measure(plan.size)?;
     }
