@@ -8,7 +8,7 @@ CARGO ?= cargo
 PREFIX ?= /usr/local
 DESTDIR ?=
 
-# Options of `make bench`.
+# Options of `make bench` and `make bench-relay`.
 BENCH ?=
 
 # How much larger the long proofs are than the same tests in `make test`.
@@ -23,11 +23,12 @@ TARGET = $(or $(CARGO_TARGET_DIR),target)
 NEEDED_TO_BUILD := cc:build-essential
 NEEDED_BY_LABS := ip:iproute2 nft:nftables ping:iputils-ping curl:curl
 NEEDED_BY_TESTS := $(NEEDED_BY_LABS) dig:dnsutils ps:procps
+NEEDED_BY_BENCH_RELAY := ip:iproute2 nft:nftables turnserver:coturn
 NEEDED_BY_BENCH := ip:iproute2 ping:iputils-ping iperf3:iperf3 python3:python3
 
 PURE := -p holloway-wire -p holloway-mesh -p holloway-relay
 
-.PHONY: build demo test check prove bench fmt install
+.PHONY: build demo test check prove bench bench-relay fmt install
 
 build:
 	$(CARGO) build --release
@@ -64,6 +65,13 @@ bench:
 	$(CARGO) build --profile dist
 	if [[ $$EUID -eq 0 ]]; then as=; else as=sudo; fi; \
 	$$as python3 -B tools/bench --holloway $(TARGET)/dist/holloway --peers $(TARGET)/peers --out $(TARGET)/bench $(BENCH)
+
+# How many members and packets a relay bears, beside coturn. BENCH=members, BENCH="forwarding --rounds 5" and the like
+# are passed on to node/benches/relay.
+bench-relay:
+	tools/need $(NEEDED_TO_BUILD) $(NEEDED_BY_BENCH_RELAY)
+	if [[ $$EUID -eq 0 ]]; then as=(); else as=(--config "target.'cfg(unix)'.runner = 'sudo'"); fi; \
+	$(CARGO) "$${as[@]}" bench --profile dist -p holloway-node --bench relay -- $(BENCH)
 
 fmt:
 	$(CARGO) fmt --all
