@@ -1,25 +1,17 @@
 //! `holloway demo --keep`: leaves everything running, and says how to look around.
 
-use std::thread;
-use std::time::Duration;
-
 use super::permission::Ground;
 use super::report::Report;
 use super::stage::Stage;
 use super::stop::Stop;
 use super::story::{NETWORK, PAGE_URL};
 
-/// How soon Ctrl-C is noticed.
-const LOOK: Duration = Duration::from_millis(50);
-
 /// Shows how to look around and waits until somebody stops us.
 pub(super) fn look_around(stage: &Stage, ground: Ground, report: &mut Report, stop: &Stop) {
     // A reader that went away does not mind.
     let _ = report.print_document(true);
     report.tell(&directions(stage, ground));
-    while !stop.is_asked() {
-        thread::sleep(LOOK);
-    }
+    stop.wait();
 }
 
 fn directions(stage: &Stage, ground: Ground) -> String {

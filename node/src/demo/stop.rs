@@ -1,8 +1,7 @@
-//! Being stopped, by Ctrl-C for example: a flag that everything that waits looks at.
+//! Being stopped, by Ctrl-C for example: a flag that everything that waits looks at, or waits for.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -15,7 +14,13 @@ use crate::cli::StopSignals;
 /// Says whether somebody wants the demo to end. A flag and not a message: it is looked at from wherever something waits.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Stop {
-    asked: Arc<AtomicBool>,
+    flag: Arc<Flag>,
+}
+
+#[derive(Debug, Default)]
+struct Flag {
+    is_up: Mutex<bool>,
+    raised: Condvar,
 }
 
 impl Stop {
@@ -24,14 +29,14 @@ impl Stop {
         let stop = Self::default();
         let runtime = Builder::new_current_thread().enable_all().build().context("preparing for signals")?;
         let (ready, is_ready) = mpsc::channel();
-        let asked = Arc::clone(&stop.asked);
+        let asked = stop.clone();
         thread::Builder::new().name("signals".to_owned()).spawn(move || {
             runtime.block_on(async {
                 let mut signals = StopSignals::listen();
                 // Nobody waits any more only when the demo has ended.
                 let _ = ready.send(());
                 signals.asked().await;
-                asked.store(true, Ordering::Relaxed);
+                asked.ask();
                 // A second Ctrl-C must not interrupt the taking down.
                 std::future::pending::<()>().await;
             });
@@ -42,7 +47,22 @@ impl Stop {
 
     /// Whether somebody wants the demo to end.
     pub(super) fn is_asked(&self) -> bool {
-        self.asked.load(Ordering::Relaxed)
+        *self.is_up()
+    }
+
+    /// Waits until somebody does.
+    pub(super) fn wait(&self) {
+        let is_up = self.flag.raised.wait_while(self.is_up(), |is_up| !*is_up);
+        drop(is_up.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn ask(&self) {
+        *self.is_up() = true;
+        self.flag.raised.notify_all();
+    }
+
+    fn is_up(&self) -> MutexGuard<'_, bool> {
+        self.flag.is_up.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until `condition` gives a value, fails, `deadline` has passed, or somebody stops us.
@@ -69,9 +89,20 @@ mod tests {
     fn whoever_waits_notices_that_it_is_over() {
         let stop = Stop::default();
         let waited = stop.until(Duration::from_secs(60), "nothing", || {
-            stop.asked.store(true, Ordering::Relaxed);
+            stop.ask();
             Ok(None::<()>)
         });
         assert_eq!(waited.unwrap_err().to_string(), "stopped");
+    }
+
+    #[test]
+    fn whoever_only_waits_for_the_end_is_woken_by_it() {
+        let stop = Stop::default();
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| stop.wait());
+            stop.ask();
+            waiting.join().unwrap();
+        });
+        assert!(stop.is_asked());
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use holloway_config::Integrate;
+use holloway_simnet::lab::in_mount_namespace;
 use tempfile::TempDir;
 
 use super::journal::Journal;
@@ -463,7 +464,7 @@ fn journal_round_trips() {
     assert_eq!(before.content.as_bytes(), ORIGINAL.as_bytes());
 }
 
-/// As root: the file is a mount of its own, as in containers and under `ip netns exec`, in a mount namespace of a child.
+/// As root: the file is a mount of its own, as in containers and under `ip netns exec`, in a mount namespace of one thread.
 #[test]
 fn file_that_is_a_mount_is_written_in_place() {
     if holloway_config::effective_uid() != 0 {
@@ -473,42 +474,25 @@ fn file_that_is_a_mount_is_written_in_place() {
     let machine = Machine::new();
     let file = machine.path("etc/resolv.conf");
     fs::write(machine.path("private"), ORIGINAL).unwrap();
-    let script = "mount --bind \"$1\" \"$2\" && exec \"$3\" --exact names::tests::in_the_mount_namespace --ignored";
-    let status = Command::new("unshare")
-        .args(["-m", "sh", "-c", script, "sh"])
-        .args([machine.path("private"), file, std::env::current_exe().unwrap()])
-        .env("HOLLOWAY_TEST_ROOT", machine.root.path())
-        .output()
-        .unwrap();
-    assert!(
-        status.status.success(),
-        "{}{}",
-        String::from_utf8_lossy(&status.stdout),
-        String::from_utf8_lossy(&status.stderr)
-    );
+    // Only the thread sees the mount, so it looks at its own view of the mounts.
+    let proc = machine.path("thread");
+    fs::create_dir(&proc).unwrap();
+    for (process, seen) in [("self", "/proc/thread-self"), ("1", "/proc/1")] {
+        symlink(seen, proc.join(process)).unwrap();
+    }
+    in_mount_namespace(|| {
+        let mounted = Command::new("mount").arg("--bind").args([machine.path("private"), file]).status().unwrap();
+        assert!(mounted.success());
+        let places = Places { proc, sys: PathBuf::from("/sys"), ..machine.places() };
+        assert!(places.may_touch(&places.resolv_conf));
+        let mut integration = Integration::prepare(places, settings()).unwrap();
+        integration.apply().unwrap();
+        assert!(machine.read("private").contains("nameserver 127.42.0.53"));
+        assert_eq!(integration.undo().unwrap(), Vec::<String>::new());
+    })
+    .unwrap();
     assert_eq!(machine.read("private"), ORIGINAL);
-    assert!(machine.path("ran").exists(), "the child ran no test");
     assert_eq!(machine.read("etc/resolv.conf"), ORIGINAL, "the file under the mount was touched");
-}
-
-#[test]
-#[ignore = "run by file_that_is_a_mount_is_written_in_place in a mount namespace"]
-fn in_the_mount_namespace() {
-    let root = PathBuf::from(std::env::var_os("HOLLOWAY_TEST_ROOT").unwrap());
-    let places = Places {
-        resolv_conf: root.join("etc/resolv.conf"),
-        hosts: root.join("etc/hosts"),
-        journal: root.join("state/names.journal"),
-        proc: PathBuf::from("/proc"),
-        sys: PathBuf::from("/sys"),
-    };
-    assert!(places.may_touch(&places.resolv_conf));
-    let mut integration = Integration::prepare(places, settings()).unwrap();
-    integration.apply().unwrap();
-    assert!(fs::read_to_string(root.join("private")).unwrap().contains("nameserver 127.42.0.53"));
-    assert_eq!(integration.undo().unwrap(), Vec::<String>::new());
-    assert_eq!(fs::read_to_string(root.join("private")).unwrap(), ORIGINAL);
-    fs::write(root.join("ran"), "").unwrap();
 }
 
 #[tokio::test]

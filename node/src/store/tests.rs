@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{Read, Seek, SeekFrom, Write as _};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -7,6 +8,7 @@ use std::process::Command;
 
 use holloway_dashboard::api::Severity;
 use holloway_mesh::{Invite, InviteState, Write, found};
+use holloway_simnet::lab::in_mount_namespace;
 use holloway_wire::{
     Bootstrap, IdentityKey, Instant, InviteId, MembershipCertificate, NetworkId, NodeId, Now, Publication,
     PublicationKind, PublicationSlot, Revocation, Rights, Signed, StaticSecret, UnixTime,
@@ -484,18 +486,18 @@ async fn poll_once<T>(future: &mut (impl Future<Output = T> + Unpin)) -> Option<
     }
 }
 
-/// Runs one of the ignored tests below in a mount namespace of its own, with a small tmpfs at `DIR/small`.
-fn in_mount_namespace(test: &str, setup: &str, dir: &Path) {
-    let script = format!("{setup} && exec \"$2\" --exact store::tests::{test} --ignored");
-    let output = Command::new("unshare")
-        .args(["-m", "sh", "-c", &script, "sh"])
-        .args([dir.as_os_str(), std::env::current_exe().unwrap().as_os_str()])
-        .env("HOLLOWAY_TEST_DIR", dir)
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(text.contains("1 passed"), "the child ran no test: {text}");
+/// Runs what has to see mounts of its own, after `mount` with these arguments.
+fn with_mount<F: Future<Output = ()>>(arguments: &[&OsStr], work: impl FnOnce() -> F + Send) {
+    in_mount_namespace(|| {
+        mount(arguments);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(work());
+    })
+    .unwrap();
+}
+
+fn mount(arguments: &[&OsStr]) {
+    assert!(Command::new("mount").args(arguments).status().unwrap().success(), "{arguments:?}");
 }
 
 fn is_root() -> bool {
@@ -506,22 +508,16 @@ fn is_root() -> bool {
     is_root
 }
 
-fn test_dir() -> PathBuf {
-    PathBuf::from(std::env::var_os("HOLLOWAY_TEST_DIR").unwrap())
-}
-
 #[test]
 fn full_disk_is_said_and_loses_nothing_earlier() {
     if is_root() {
         let dir = tempfile::tempdir().unwrap();
-        in_mount_namespace("inside_full_disk", "mount -t tmpfs -o size=1m,mode=700 tmpfs \"$1\"", dir.path());
+        let arguments = ["-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs"].map(OsStr::new);
+        with_mount(&[&arguments[..], &[dir.path().as_os_str()]].concat(), || fill_disk(dir.path()));
     }
 }
 
-#[tokio::test]
-#[ignore = "run by full_disk_is_said_and_loses_nothing_earlier on a small file system"]
-async fn inside_full_disk() {
-    let dir = test_dir();
+async fn fill_disk(dir: &Path) {
     let (store, key, _) = with_network(&dir.join("holloway.db")).await;
     store.write(key, vec![Write::Block(node(5))]).await.unwrap();
     let mut ballast = fs::File::create(dir.join("ballast")).unwrap();
@@ -551,18 +547,14 @@ async fn inside_full_disk() {
 fn read_only_directory_is_said_and_changes_nothing() {
     if is_root() {
         let dir = tempfile::tempdir().unwrap();
-        let setup = "mkdir \"$1/state\" && mount --bind \"$1/state\" \"$1/state\"";
-        in_mount_namespace("inside_read_only_directory", setup, dir.path());
+        let arguments = [OsStr::new("--bind"), dir.path().as_os_str(), dir.path().as_os_str()];
+        with_mount(&arguments, || open_read_only(dir.path()));
     }
 }
 
-#[tokio::test]
-#[ignore = "run by read_only_directory_is_said_and_changes_nothing in a mount namespace"]
-async fn inside_read_only_directory() {
-    let dir = test_dir().join("state");
+async fn open_read_only(dir: &Path) {
     let remount = |mode: &str| {
-        let status = Command::new("mount").args(["-o", &format!("remount,bind,{mode}")]).arg(&dir).status().unwrap();
-        assert!(status.success());
+        mount(&[OsStr::new("-o"), OsStr::new(&format!("remount,bind,{mode}")), dir.as_os_str()]);
     };
     remount("ro");
     let error = Store::open(&dir.join("holloway.db")).await.unwrap_err();

@@ -49,5 +49,5 @@ pub use nat::{Hairpin, Nat, NatKind, UdpExpiry};
 pub use process::{Process, signal};
 pub use segment::Segment;
 pub use topology::Lab;
-pub use user_namespace::{enter_user_namespace, open_tun};
+pub use user_namespace::{enter_user_namespace, in_mount_namespace, open_tun};
 pub use wait::wait_until;

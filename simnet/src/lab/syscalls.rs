@@ -15,7 +15,7 @@ pub(super) fn enter_network_namespace(namespace: BorrowedFd<'_>) -> io::Result<(
     check(unsafe { libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNET) })
 }
 
-/// Gives the process new namespaces of the kinds in `flags` (`CLONE_NEW…`).
+/// Gives the calling thread, and with it a process that has no other, new namespaces of the kinds in `flags` (`CLONE_NEW…`).
 pub(super) fn unshare(flags: c_int) -> io::Result<()> {
     // SAFETY: no memory is passed; std keeps no state that depends on namespaces.
     check(unsafe { libc::unshare(flags) })

@@ -2,7 +2,9 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::panic;
 use std::path::Path;
+use std::thread;
 
 use anyhow::{Context, Result, ensure};
 use libc::{MS_BIND, MS_PRIVATE, MS_REC, c_ulong};
@@ -44,6 +46,23 @@ pub fn enter_user_namespace() -> Result<()> {
     mount("tmpfs", "/run", "tmpfs", 0)?;
     fs::create_dir("/run/netns")?;
     cover_etc(&own_files)
+}
+
+/// Runs `work` on a fresh thread in a mount namespace of its own: what it mounts, nobody else sees, and it goes with the
+/// thread. What `work` starts is inside too. A panic in it goes on in the caller.
+///
+/// `/proc/self` still is the process as it was; the thread's own view is `/proc/thread-self`.
+///
+/// # Errors
+///
+/// When the caller is not root.
+pub fn in_mount_namespace<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T> {
+    let inside = || {
+        syscalls::unshare(libc::CLONE_NEWNS).context("a mount namespace takes root")?;
+        mount("none", "/", "", MS_REC | MS_PRIVATE)?;
+        Ok(work())
+    };
+    thread::scope(|scope| scope.spawn(inside).join().unwrap_or_else(|payload| panic::resume_unwind(payload)))
 }
 
 /// Opens `/dev/net/tun` as a daemon in the lab will: where this fails, no lab can carry traffic.
