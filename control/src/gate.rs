@@ -26,6 +26,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use holloway_wire::SourcePrefix;
 use libp2p::core::transport::PortUse;
 use libp2p::core::{ConnectedPoint, Endpoint};
 use libp2p::swarm::behaviour::ConnectionEstablished;
@@ -44,7 +45,6 @@ use crate::limits::{
     ADDRESSES_PER_DIAL_MAX, KNOWN_PEERS_MAX, QUARANTINED_MAX, STRANGERS_MAX, STRANGERS_PER_PREFIX_MAX,
 };
 use crate::peer;
-use crate::quota::SourcePrefix;
 use handler::{GateHandler, GateIn, GateOut};
 use opening::Opening;
 

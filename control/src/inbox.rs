@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use holloway_wire::SourcePrefix;
 use libp2p::request_response::ResponseChannel;
 use tokio::time::Instant;
 
 use crate::channel::{Channel, Reply};
 use crate::limits::UNANSWERED_MAX;
-use crate::quota::{Quota, SourcePrefix};
+use crate::quota::Quota;
 use crate::settings::Limits;
 use crate::token::ResponseToken;
 

@@ -27,7 +27,6 @@ mod output;
 mod path;
 mod pings;
 mod relays;
-mod rng;
 mod roster;
 mod settings;
 mod snapshot;
@@ -36,6 +35,7 @@ mod tunnel;
 pub use command::{Command, CommandError, CommandId, Reply};
 pub use drop_reason::{DropCounts, DropReason};
 pub use founding::found;
+pub use holloway_wire::SecureRng;
 pub use invite::{Invite, InviteState, JoinError, Joined, Redeemer};
 pub use node::{Node, TimerName};
 pub use offload::{
@@ -49,7 +49,6 @@ pub use output::{
 };
 pub use path::{Candidate, CandidateKind, CandidateResult};
 pub use relays::{RelaySnapshot, RelayStanding};
-pub use rng::SecureRng;
 pub use settings::{CipherChoice, Identity, Settings};
 pub use snapshot::{PeerSnapshot, SessionSnapshot, Snapshot};
 pub use tunnel::{Exhausted, Opened, Opener, Sealer};

@@ -20,8 +20,8 @@ use holloway_wire::{
 };
 
 use crate::output::{Channel, ControlCommand, RequestId, ResponseToken, Verdict};
-use crate::rng::{SecureRng, random_bytes};
 use crate::roster::{Accepted, ChainError, Rejected, Roster};
+use holloway_wire::{SecureRng, random_bytes};
 
 /// Connections that a node keeps up by dialling: enough for gossip to survive several losses, few enough that the
 /// cost for each node does not grow with the network.

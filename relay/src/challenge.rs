@@ -4,7 +4,7 @@ use std::time::Duration;
 use holloway_wire::{Challenge, Endpoint, Instant, keyed_mac};
 use subtle::ConstantTimeEq;
 
-use crate::rng::{SecureRng, random_bytes};
+use holloway_wire::{SecureRng, random_bytes};
 
 /// A secret makes challenges this long, and is good for as long again.
 const PERIOD: Duration = Duration::from_secs(60);

@@ -23,13 +23,11 @@ mod forwarding;
 mod members;
 mod pairs;
 mod quota;
-mod rng;
 mod server;
 mod settings;
 
 pub use account::{Account, Month};
 pub use drop_reason::{DropCounts, DropReason};
 pub use forwarding::{Forwarding, ForwardingTable, Link};
-pub use rng::SecureRng;
 pub use server::{JudgeToken, Output, Server, Snapshot, Standing, Usage};
 pub use settings::{Identity, Settings};

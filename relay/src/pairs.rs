@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use holloway_wire::{Instant, NodeId, RelayChannel};
 
-use crate::rng::{SecureRng, random_bytes};
+use holloway_wire::{SecureRng, random_bytes};
 
 /// Peers that one member can have channels to: far more than anyone talks to at once through a relay.
 pub(crate) const CHANNELS_PER_MEMBER_MAX: usize = 256;

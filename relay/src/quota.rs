@@ -1,8 +1,8 @@
 use std::collections::{BTreeMap, VecDeque};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use holloway_wire::Instant;
+use holloway_wire::{Instant, SourcePrefix};
 
 /// A bucket of turns: so many in one second, so many at once.
 #[derive(Debug, Clone, Copy)]
@@ -37,36 +37,29 @@ impl Turns {
 /// Prefixes of which it is known how often they ask; the oldest is forgotten for a new one.
 const PREFIXES_MAX: usize = 4096;
 
-/// Turns for each site: an IPv4 /24 or an IPv6 /56, as providers hand them out.
-pub(crate) struct Sites {
+/// Turns for each source prefix.
+pub(crate) struct Prefixes {
     pace: Pace,
-    turns: BTreeMap<IpAddr, Turns>,
-    order: VecDeque<IpAddr>,
+    turns: BTreeMap<SourcePrefix, Turns>,
+    order: VecDeque<SourcePrefix>,
 }
 
-impl Sites {
+impl Prefixes {
     pub(crate) const fn new(pace: Pace) -> Self {
         Self { pace, turns: BTreeMap::new(), order: VecDeque::new() }
     }
 
-    /// Takes a turn of the site that a source is at.
+    /// Takes a turn of the prefix that a source is in.
     pub(crate) fn take(&mut self, source: &SocketAddr, now: Instant) -> bool {
-        let site = site(source);
-        if !self.turns.contains_key(&site) {
+        let prefix = SourcePrefix::of(source.ip());
+        if !self.turns.contains_key(&prefix) {
             if self.order.len() >= PREFIXES_MAX
                 && let Some(oldest) = self.order.pop_front()
             {
                 self.turns.remove(&oldest);
             }
-            self.order.push_back(site);
+            self.order.push_back(prefix);
         }
-        self.turns.entry(site).or_insert(Turns::NONE).take(self.pace, now)
-    }
-}
-
-fn site(source: &SocketAddr) -> IpAddr {
-    match source.ip().to_canonical() {
-        IpAddr::V4(ip) => Ipv4Addr::from_bits(ip.to_bits() >> 8 << 8).into(),
-        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 72 << 72).into(),
+        self.turns.entry(prefix).or_insert(Turns::NONE).take(self.pace, now)
     }
 }

@@ -18,14 +18,14 @@ use crate::drop_reason::{DropCounts, DropReason};
 use crate::forwarding::{Forwarding, ForwardingTable, Link};
 use crate::members::{Member, Members};
 use crate::pairs::Pairs;
-use crate::quota::{Pace, Sites};
-use crate::rng::{SecureRng, random_bytes};
+use crate::quota::{Pace, Prefixes};
 use crate::settings::{Identity, LIFETIME, Settings};
+use holloway_wire::{SecureRng, random_bytes};
 
-/// Challenges to one site: a household whose machines all come back at once.
+/// Challenges to one source prefix: a household whose machines all come back at once.
 const CHALLENGES: Pace = Pace { per_second: 10, burst: 50 };
 
-/// Signatures of one site that are looked at; each takes a tenth of a millisecond.
+/// Signatures of one source prefix that are looked at; each takes a tenth of a millisecond.
 const SIGNATURES: Pace = Pace { per_second: 10, burst: 50 };
 
 /// Members that the owner is asked about at once.
@@ -134,8 +134,8 @@ pub struct Server {
     settings: Settings,
     rng: Box<dyn SecureRng>,
     challenger: Challenger,
-    challenges: Sites,
-    signatures: Sites,
+    challenges: Prefixes,
+    signatures: Prefixes,
     pending: VecDeque<Pending>,
     next_token: u64,
     members: Members,
@@ -173,8 +173,8 @@ impl Server {
             settings,
             rng,
             challenger,
-            challenges: Sites::new(CHALLENGES),
-            signatures: Sites::new(SIGNATURES),
+            challenges: Prefixes::new(CHALLENGES),
+            signatures: Prefixes::new(SIGNATURES),
             pending: VecDeque::new(),
             next_token: 0,
             members: Members::default(),

@@ -35,8 +35,10 @@ mod relay_frame;
 mod relay_message;
 mod revocation;
 mod rights;
+mod rng;
 mod session_control;
 mod signed;
+mod source_prefix;
 mod sync;
 mod time;
 
@@ -81,8 +83,10 @@ pub use relay_message::{
 };
 pub use revocation::{KEPT_MAX, Revocation};
 pub use rights::Rights;
+pub use rng::{SecureRng, random_bytes};
 pub use session_control::{MtuProbeSize, SessionControl};
 pub use signed::{MessageType, Signed, SignedMessage};
+pub use source_prefix::SourcePrefix;
 pub use sync::{SYNC_BUCKETS, SYNC_IDS_MAX, SyncReply, SyncRequest};
 pub use time::{Instant, Now, UnixTime};
 

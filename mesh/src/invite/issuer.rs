@@ -7,8 +7,8 @@ use holloway_wire::{
 };
 
 use crate::command::CommandError;
-use crate::rng::SecureRng;
 use crate::roster::Roster;
+use holloway_wire::SecureRng;
 
 /// Invites in one ledger: years of a busy admin's. Beyond it, old ones that lapsed are forgotten.
 const INVITES_MAX: usize = 10_000;

@@ -5,8 +5,8 @@ use holloway_wire::{
 use thiserror::Error;
 
 use crate::noise::{self, Ephemeral};
-use crate::rng::{SecureRng, random_bytes};
 use crate::roster::Roster;
+use holloway_wire::{SecureRng, random_bytes};
 
 /// Binds what is sealed to its purpose and network.
 pub(crate) fn sealing_prologue(network: &NetworkId) -> Vec<u8> {

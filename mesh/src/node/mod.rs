@@ -31,11 +31,11 @@ use crate::output::{ControlEvent, Event, LocalAddrs, Output, Persisted, RecordId
 use crate::path::PathAgent;
 use crate::pings::Pings;
 use crate::relays::Relays;
-use crate::rng::SecureRng;
 use crate::roster::{Roster, RosterChange};
 use crate::settings::{Identity, Settings};
 use crate::snapshot::{PeerSnapshot, SessionSnapshot, Snapshot};
 use crate::tunnel::{Device, LocalKeys};
+use holloway_wire::SecureRng;
 
 use announcing::Announcer;
 use commands::Promise;

@@ -26,8 +26,8 @@ use holloway_wire::{
 };
 
 use crate::output::Verdict;
-use crate::rng::{SecureRng, random_bytes};
 use crate::roster::Roster;
+use holloway_wire::{SecureRng, random_bytes};
 
 use bindings::Bindings;
 use detour::Detour;
@@ -428,17 +428,13 @@ impl Relays {
     /// Something from a relay.
     pub(crate) fn handle_message(&mut self, from: SocketAddr, message: &FromRelay, context: &mut Context<'_>) -> bool {
         let is_its = |relay: &Relay| relay.is_at(&from) || relay.announcement.value().endpoints.contains(&from);
-        let mut relays = self.known.iter().filter(|(_, relay)| is_its(relay)).map(|(node, _)| *node);
-        let Some(node) = relays.next() else {
-            return false;
-        };
         // Two relays may announce one address; the ids tell for which of them an answer is.
-        let rest: Vec<NodeId> = relays.collect();
-        for node in std::iter::once(node).chain(rest) {
-            self.message(node, from, message, context);
+        let relays: Vec<NodeId> = self.known.iter().filter(|(_, relay)| is_its(relay)).map(|(node, _)| *node).collect();
+        for node in &relays {
+            self.message(*node, from, message, context);
         }
         self.choose(context);
-        true
+        !relays.is_empty()
     }
 
     fn message(&mut self, node: NodeId, from: SocketAddr, message: &FromRelay, context: &mut Context<'_>) {

@@ -9,7 +9,7 @@ use holloway_wire::{
 
 use crate::aead::AeadKey;
 use crate::drop_reason::DropReason;
-use crate::rng::{SecureRng, random_bytes};
+use holloway_wire::{SecureRng, random_bytes};
 
 /// A cookie holds as long as the secret it is made with (WireGuard §5.4.7).
 pub(crate) const COOKIE_LIFETIME: Duration = Duration::from_secs(120);
@@ -29,7 +29,7 @@ const PER_SOURCE_PER_SECOND: u32 = 20;
 const SOURCES_MAX: usize = 4096;
 
 /// Who is counted as one source: an IPv4 address, or the /64 that every IPv6 host has to itself (RFC 4291 §2.5.4).
-fn site(from: &Endpoint) -> IpAddr {
+fn host(from: &Endpoint) -> IpAddr {
     match from.socket_addr().ip() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
@@ -97,11 +97,11 @@ impl CookieChecker {
     }
 
     fn take_share(&mut self, from: &Endpoint) -> Verdict {
-        let site = site(from);
-        if self.sources.len() >= SOURCES_MAX && !self.sources.contains_key(&site) {
+        let host = host(from);
+        if self.sources.len() >= SOURCES_MAX && !self.sources.contains_key(&host) {
             return Verdict::Drop(DropReason::RateLimited);
         }
-        let share = self.sources.entry(site).or_default();
+        let share = self.sources.entry(host).or_default();
         *share += 1;
         if *share > PER_SOURCE_PER_SECOND { Verdict::Drop(DropReason::RateLimited) } else { Verdict::Read }
     }

@@ -13,8 +13,8 @@ use super::session::{Opener, Role, Sealer, halves};
 use super::unpack::unpack;
 use crate::drop_reason::{DropCounts, DropReason};
 use crate::noise::Split;
-use crate::rng::{SecureRng, random_bytes};
 use crate::settings::Settings;
+use holloway_wire::{SecureRng, random_bytes};
 
 /// Low bits of a session index, unique among live indices of a node, so that lanes keep sessions in fixed slots.
 const SLOT_BITS: u32 = 16;

@@ -14,8 +14,8 @@ use super::session::Role;
 use crate::aead;
 use crate::drop_reason::DropReason;
 use crate::noise::{Ephemeral, Initiator, Responder};
-use crate::rng::{SecureRng, random_bytes};
 use crate::settings::CipherChoice;
+use holloway_wire::{SecureRng, random_bytes};
 
 /// Crossing initiations that the lower side leaves unanswered before it gives in: the peer may be unable to read ours,
 /// for want of a parent of our certificate say.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
-use holloway_wire::IdentityKey;
+use holloway_wire::{IdentityKey, SourcePrefix};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
@@ -14,9 +14,9 @@ use tokio_rustls::TlsAcceptor;
 use super::carry::{End, carry};
 use super::tls::server_config;
 
-/// Streams served at once, and those of one site: an IPv4 /24 or an IPv6 /56.
+/// Streams served at once, and those of one source prefix.
 const STREAMS_MAX: usize = 4096;
-const STREAMS_OF_SITE_MAX: usize = 64;
+const STREAMS_OF_PREFIX_MAX: usize = 64;
 
 /// Longest time that a TLS handshake takes.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
@@ -26,8 +26,8 @@ pub(crate) struct StreamServer {
     tasks: Vec<JoinHandle<()>>,
 }
 
-/// How many streams each site has.
-type Sites = Arc<Mutex<BTreeMap<IpAddr, usize>>>;
+/// How many streams each source prefix has.
+type Counts = Arc<Mutex<BTreeMap<SourcePrefix, usize>>>;
 
 impl StreamServer {
     /// Listens on a TCP port of every address, and hands what comes to the data path.
@@ -70,20 +70,20 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 async fn accept(listener: TcpListener, acceptor: TlsAcceptor, data_path: SocketAddr) {
-    let sites = Sites::default();
+    let counts = Counts::default();
     let mut streams = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, from)) => {
-                    let site = site(from.ip());
-                    if streams.len() < STREAMS_MAX && enter(&sites, site) {
-                        let (acceptor, sites) = (acceptor.clone(), sites.clone());
+                    let prefix = SourcePrefix::of(from.ip());
+                    if streams.len() < STREAMS_MAX && enter(&counts, prefix) {
+                        let (acceptor, counts) = (acceptor.clone(), counts.clone());
                         streams.spawn(async move {
-                            if let Err(error) = serve(stream, site, acceptor, data_path).await {
+                            if let Err(error) = serve(stream, prefix, acceptor, data_path).await {
                                 tracing::debug!(%from, %error, "a stream has ended");
                             }
-                            leave(&sites, site);
+                            leave(&counts, prefix);
                         });
                     }
                 }
@@ -98,47 +98,45 @@ async fn accept(listener: TcpListener, acceptor: TlsAcceptor, data_path: SocketA
     }
 }
 
-async fn serve(stream: TcpStream, site: IpAddr, acceptor: TlsAcceptor, data_path: SocketAddr) -> std::io::Result<()> {
+async fn serve(
+    stream: TcpStream,
+    prefix: SourcePrefix,
+    acceptor: TlsAcceptor,
+    data_path: SocketAddr,
+) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let stream = timeout(HANDSHAKE_MAX, acceptor.accept(stream)).await??;
-    let gateway = UdpSocket::bind(SocketAddr::new(stand_in(site, data_path), 0)).await?;
+    let gateway = UdpSocket::bind(SocketAddr::new(stand_in(prefix, data_path), 0)).await?;
     gateway.connect(data_path).await?;
     carry(stream, &gateway, End::Relay).await
 }
 
-/// The loopback address that stands for a site, so that the relay's limits for each site hold for streams as well.
-fn stand_in(site: IpAddr, data_path: SocketAddr) -> IpAddr {
+/// The loopback address that stands for a source prefix, so that the relay's limits for each hold for streams as well.
+fn stand_in(prefix: SourcePrefix, data_path: SocketAddr) -> IpAddr {
     if data_path.is_ipv6() {
         return Ipv6Addr::LOCALHOST.into();
     }
     let mut hasher = DefaultHasher::new();
-    site.hash(&mut hasher);
+    prefix.hash(&mut hasher);
     let [a, b, ..] = hasher.finish().to_le_bytes();
     // 127.64.0.0/10: clear of what programs use, name servers say.
     Ipv4Addr::new(127, 64 + a % 64, b, 1).into()
 }
 
-fn site(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => Ipv4Addr::from_bits(ip.to_bits() >> 8 << 8).into(),
-        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 72 << 72).into(),
-    }
-}
-
-fn enter(sites: &Sites, site: IpAddr) -> bool {
-    let mut sites = sites.lock().unwrap_or_else(PoisonError::into_inner);
-    let count = sites.entry(site).or_default();
-    let may = *count < STREAMS_OF_SITE_MAX;
+fn enter(counts: &Counts, prefix: SourcePrefix) -> bool {
+    let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
+    let count = counts.entry(prefix).or_default();
+    let may = *count < STREAMS_OF_PREFIX_MAX;
     *count += usize::from(may);
     may
 }
 
-fn leave(sites: &Sites, site: IpAddr) {
-    let mut sites = sites.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(count) = sites.get_mut(&site) {
+fn leave(counts: &Counts, prefix: SourcePrefix) {
+    let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(count) = counts.get_mut(&prefix) {
         *count -= 1;
         if *count == 0 {
-            sites.remove(&site);
+            counts.remove(&prefix);
         }
     }
 }

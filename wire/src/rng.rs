@@ -6,7 +6,8 @@ pub trait SecureRng: CryptoRng + Send + Sync {}
 impl<R: CryptoRng + Send + Sync> SecureRng for R {}
 
 /// Draws `N` random bytes.
-pub(crate) fn random_bytes<const N: usize>(rng: &mut dyn SecureRng) -> [u8; N] {
+#[must_use]
+pub fn random_bytes<const N: usize>(rng: &mut dyn SecureRng) -> [u8; N] {
     let mut bytes = [0; N];
     rng.fill_bytes(&mut bytes);
     bytes
