@@ -4,8 +4,8 @@
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
-use holloway_simnet::lab::{Host, Lab, Process};
+use anyhow::{Context, Result, ensure};
+use holloway_simnet::lab::{Host, Lab, Process, wait_until};
 
 /// Where the server takes datagrams (RFC 8656 §4).
 const PORT: u16 = 3478;
@@ -30,7 +30,7 @@ pub(crate) const HEADER_BYTES: usize = 4;
 
 const NICENESS: &str = "-10";
 const PATIENCE: Duration = Duration::from_millis(500);
-const ATTEMPTS: usize = 20;
+const DEADLINE: Duration = Duration::from_secs(10);
 
 /// coturn in `host`, and where it takes datagrams; `None` where it is not installed.
 pub(crate) fn start(lab: &Lab, host: &Host) -> Result<Option<(Process, SocketAddr)>> {
@@ -77,21 +77,24 @@ fn ask(socket: &UdpSocket, method: u16, attributes: &[u8]) -> Result<()> {
     request.extend(MAGIC_COOKIE.to_be_bytes());
     request.extend(transaction);
     request.extend(attributes);
+    wait_until(DEADLINE, "an answer of the TURN server", || asked_once(socket, &request, &transaction).transpose())?
+        .and_then(|kind| {
+            ensure!(kind == method | SUCCESS, "TURN method {method:#x} was refused: {kind:#x}");
+            Ok(())
+        })
+}
+
+/// One try; `None` when it was not answered in time, as when the server is not up yet.
+fn asked_once(socket: &UdpSocket, request: &[u8], transaction: &[u8]) -> Result<Option<u16>> {
     let mut answer = [0; 2048];
-    for _ in 0..ATTEMPTS {
-        // A server that is not up yet is an error of the socket, and then of the answer.
-        let _ = socket.send(&request);
-        match socket.recv(&mut answer) {
-            Ok(length) if length >= 20 && answer[8..20] == transaction => {
-                let kind = u16::from_be_bytes([answer[0], answer[1]]);
-                ensure!(kind == method | SUCCESS, "TURN method {method:#x} was refused: {:02x?}", &answer[..length]);
-                return Ok(());
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => std::thread::sleep(PATIENCE),
-            Ok(_) | Err(_) => {}
+    // A server that is not up yet is an error of the socket, and then of the answer.
+    let _ = socket.send(request);
+    match socket.recv(&mut answer) {
+        Ok(length) if length >= 20 && answer[8..20] == *transaction => {
+            Ok(Some(u16::from_be_bytes([answer[0], answer[1]])))
         }
+        Ok(_) | Err(_) => Ok(None),
     }
-    bail!("the TURN server does not answer")
 }
 
 fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
