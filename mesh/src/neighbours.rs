@@ -403,7 +403,9 @@ impl Neighbours {
             Purpose::Call => {}
             Purpose::PassOn(token) => {
                 let not_connected = || RedeemReply::Refused { refusal: Refusal::NotConnected, detail: String::new() };
-                let body = body.map_or_else(|| not_connected().encode(), <[u8]>::to_vec);
+                // One that is asked too often answers with nothing.
+                let answer = body.filter(|body| !body.is_empty());
+                let body = answer.map_or_else(|| not_connected().encode(), <[u8]>::to_vec);
                 self.control(ControlCommand::Respond { token, body });
             }
             Purpose::Relays => {

@@ -45,13 +45,11 @@ impl Node {
 
     /// Sends a datagram, through a relay where the endpoint is behind one.
     pub(super) fn transmit(&mut self, endpoint: Endpoint, datagram: Vec<u8>) {
-        let (endpoint, datagram) = match endpoint {
-            Endpoint::Relayed { relay, channel } => {
-                let head = RelayFrameHeader { direction: RelayDirection::ToRelay, channel }.encode();
-                (Endpoint::udp(relay), [&head[..], &datagram].concat())
-            }
-            Endpoint::Udp(_) => (endpoint, datagram),
-            _ => return,
+        let (endpoint, datagram) = if let Endpoint::Relayed { relay, channel } = endpoint {
+            let head = RelayFrameHeader { direction: RelayDirection::ToRelay, channel }.encode();
+            (Endpoint::udp(relay), [&head[..], &datagram].concat())
+        } else {
+            (endpoint, datagram)
         };
         self.outputs.push_back(Output::Transmit { endpoint, datagram });
     }

@@ -191,9 +191,13 @@ impl PathAgent {
 
     /// A relay is at another address; what it passes on to whom is as before. Says whether that concerns the path in use.
     pub(crate) fn handle_relay_moved(&mut self, from: SocketAddr, to: SocketAddr) -> bool {
-        let moved = |endpoint: Endpoint| match endpoint {
-            Endpoint::Relayed { relay, channel } if relay == from => Endpoint::relayed(to, channel),
-            Endpoint::Udp(_) | Endpoint::Relayed { .. } | _ => endpoint,
+        let moved = |endpoint: Endpoint| {
+            if let Endpoint::Relayed { relay, channel } = endpoint
+                && relay == from
+            {
+                return Endpoint::relayed(to, channel);
+            }
+            endpoint
         };
         self.candidates = std::mem::take(&mut self.candidates).into_iter().map(|(at, it)| (moved(at), it)).collect();
         self.mtus = std::mem::take(&mut self.mtus).into_iter().map(|(at, it)| (moved(at), it)).collect();
@@ -201,6 +205,11 @@ impl PathAgent {
         let before = self.current;
         self.current = before.map(moved);
         self.current != before
+    }
+
+    /// The peer was authentic at an endpoint.
+    fn add_seen(&mut self, endpoint: Endpoint) {
+        self.add(endpoint, if endpoint.is_relayed() { CandidateKind::Relayed } else { CandidateKind::Seen });
     }
 
     fn add(&mut self, endpoint: Endpoint, kind: CandidateKind) {
@@ -270,7 +279,7 @@ impl PathAgent {
             self.probe_at = None;
             self.given_up = false;
         }
-        self.add(from, if from.is_relayed() { CandidateKind::Relayed } else { CandidateKind::Seen });
+        self.add_seen(from);
         if let Some(candidate) = self.candidates.get_mut(&from) {
             candidate.result = CandidateResult::Answered;
         }
@@ -280,7 +289,7 @@ impl PathAgent {
     /// The peer probes us from a source: what is not known to lead there is probed in return. Our own probe there may
     /// have been what the NAT in front of it did not let through.
     pub(crate) fn handle_probed(&mut self, from: Endpoint, now: Instant) -> Vec<PathOutput> {
-        self.add(from, if from.is_relayed() { CandidateKind::Relayed } else { CandidateKind::Seen });
+        self.add_seen(from);
         let is_wanted = self.given_up || self.in_doubt || self.current.is_none_or(|current| current.is_relayed());
         let is_proven = |candidate: &Candidate| candidate.result == CandidateResult::Answered && !is_wanted;
         if self.current == Some(from) || self.candidates.get(&from).is_none_or(is_proven) {
