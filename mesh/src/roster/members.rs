@@ -8,8 +8,10 @@ use holloway_wire::{
 };
 use thiserror::Error;
 
+use super::certificates::Certificates;
 use super::chain::{ChainError, Judgement, Revoked, Verifier, may_revoke, supersedes};
 use super::index::PublicationIndex;
+use super::labels::Labels;
 
 /// Members of one network, certificates and all: about 3 KiB each.
 const MEMBERS_MAX: usize = 100_000;
@@ -23,9 +25,6 @@ const WAITING_MAX: usize = 1024;
 
 /// How far ahead of our clock a publication may be dated (ARCHITECTURE §5 "Times and limits").
 const AHEAD_MAX: std::time::Duration = std::time::Duration::from_secs(60);
-
-/// Characters of the key that tell two hosts of one name apart.
-const SUFFIX_LEN: usize = 4;
 
 /// A member as the roster knows it now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +41,8 @@ pub(crate) struct Member {
     pub(crate) rights: Rights,
     /// Its groups.
     pub(crate) groups: Vec<String>,
+    /// The label in its certificate.
+    pub(super) claim: Label,
     /// Certificates between it and the root.
     depth: usize,
 }
@@ -91,8 +92,9 @@ pub(crate) enum RosterChange {
 pub(crate) struct Roster {
     network: NetworkId,
     index: PublicationIndex,
-    certificates: BTreeMap<NodeId, MembershipCertificate>,
+    certificates: Certificates,
     members: BTreeMap<NodeId, Member>,
+    labels: Labels,
     revoked: Revoked,
     revocations: usize,
     waiting: BTreeMap<PublicationSlot, Signed<Revocation>>,
@@ -100,9 +102,10 @@ pub(crate) struct Roster {
     verifier: Verifier,
     changes: VecDeque<RosterChange>,
     revocation_digest: [u8; 16],
-    next_expiry: Option<UnixTime>,
-    /// Whether statements have come since the members were judged.
-    is_stale: bool,
+    /// As of when the members were judged.
+    judged_at: UnixTime,
+    /// Whom statements concern that have come since.
+    stale: BTreeSet<NodeId>,
     /// Whether revocations have come since their digest was made.
     is_digest_stale: bool,
 }
@@ -112,8 +115,9 @@ impl Roster {
         let mut roster = Self {
             network,
             index: PublicationIndex::default(),
-            certificates: BTreeMap::new(),
+            certificates: Certificates::default(),
             members: BTreeMap::new(),
+            labels: Labels::default(),
             revoked: Revoked::default(),
             revocations: 0,
             waiting: BTreeMap::new(),
@@ -121,8 +125,8 @@ impl Roster {
             verifier: Verifier::default(),
             changes: VecDeque::new(),
             revocation_digest: [0; 16],
-            next_expiry: None,
-            is_stale: false,
+            judged_at: UnixTime::default(),
+            stale: BTreeSet::new(),
             is_digest_stale: false,
         };
         roster.revocation_digest = roster.digest_revocations();
@@ -196,15 +200,15 @@ impl Roster {
 
     fn take_certificate(&mut self, certificate: &MembershipCertificate) -> Result<(), Rejected> {
         let node = *certificate.subject();
-        if self.certificates.len() >= MEMBERS_MAX && !self.certificates.contains_key(&node) {
+        if self.certificates.len() >= MEMBERS_MAX && !self.certificates.contains(&node) {
             return Err(Rejected::Full);
         }
         let parents = |issuer: &NodeId| self.certificates.get(issuer);
         let ever = Judgement { network: &self.network, standing: None };
         self.verifier.verify(certificate, parents, &ever).map_err(Rejected::Chain)?;
-        self.certificates.insert(node, certificate.clone());
+        self.certificates.put(certificate.clone());
         self.hold(Publication::Certificate(certificate.clone()));
-        self.is_stale = true;
+        self.stale.insert(node);
         let concerns =
             |revocation: &Signed<Revocation>| revocation.value().revoker == node || revocation.value().subject == node;
         let due: Vec<_> = self.waiting.extract_if(.., |_, revocation| concerns(revocation)).collect();
@@ -232,7 +236,7 @@ impl Roster {
         self.revocations += 1;
         self.hold(Publication::Revocation(revocation.clone()));
         self.is_digest_stale = true;
-        self.is_stale = true;
+        self.stale.insert(revocation.value().subject);
         Ok(())
     }
 
@@ -267,7 +271,7 @@ impl Roster {
     }
 
     fn check_author(&self, node: &NodeId, dated: UnixTime, now: Now) -> Result<(), Rejected> {
-        if !self.certificates.contains_key(node) || self.revoked.contains(node) {
+        if !self.certificates.contains(node) || self.revoked.contains(node) {
             return Err(Rejected::NotAMember);
         }
         if is_ahead(dated, now) {
@@ -317,53 +321,85 @@ impl Roster {
             self.revocation_digest = self.digest_revocations();
             self.changes.push_back(RosterChange::Revocations);
         }
-        if std::mem::take(&mut self.is_stale) {
+        if !self.stale.is_empty() {
             self.judge(now);
         }
     }
 
-    /// Judges every certificate anew and says what changed.
+    /// Judges anew whom something concerns that has come or changed with time, and says what changed. A membership
+    /// rests on the statements about its node and those above it, so nobody else's can be another now.
     fn judge(&mut self, now: Now) {
-        let mut members = BTreeMap::new();
-        self.next_expiry = None;
-        for (node, certificate) in &self.certificates {
-            let parents = |issuer: &NodeId| self.certificates.get(issuer);
-            let judgement = Judgement { network: &self.network, standing: Some((&self.revoked, now.unix)) };
-            let validity = certificate.membership().validity;
-            let turns = [Some(validity.not_before), validity.not_after];
-            let ahead = turns.into_iter().flatten().filter(|at| *at > now.unix);
-            self.next_expiry = self.next_expiry.into_iter().chain(ahead).min();
-            if let Ok(depth) = self.verifier.verify(certificate, parents, &judgement) {
-                members.insert(*node, Member::of(certificate, &self.network, depth));
-            }
+        let mut stale = std::mem::take(&mut self.stale);
+        if now.unix < self.judged_at {
+            self.certificates.turn_back();
+            stale.extend(self.certificates.nodes());
         }
-        settle_labels(&mut members);
-        let before = std::mem::replace(&mut self.members, members);
+        stale.append(&mut self.certificates.turned(now.unix));
+        self.judged_at = now.unix;
+        let mut before = BTreeMap::new();
+        for node in self.certificates.with_those_below(stale) {
+            let member = self.judged(&node);
+            before.insert(node, self.replace(&node, member));
+        }
+        self.labels.settle(&mut self.members);
         self.report(&before);
     }
 
-    fn report(&mut self, before: &BTreeMap<NodeId, Member>) {
-        for node in before.keys().filter(|node| !self.members.contains_key(node)) {
-            self.changes.push_back(RosterChange::Left(*node));
+    /// A node as a member, by its own label, if it is one.
+    fn judged(&mut self, node: &NodeId) -> Option<Member> {
+        let certificate = self.certificates.get(node)?;
+        let parents = |issuer: &NodeId| self.certificates.get(issuer);
+        let judgement = Judgement { network: &self.network, standing: Some((&self.revoked, self.judged_at)) };
+        let depth = self.verifier.verify(certificate, parents, &judgement).ok()?;
+        Some(Member::of(certificate, &self.network, depth))
+    }
+
+    /// Puts what a node is now in place of what it was, and returns that.
+    fn replace(&mut self, node: &NodeId, new: Option<Member>) -> Option<Member> {
+        let old = self.members.remove(node);
+        if let Some(mut new) = new {
+            match &old {
+                Some(old) if (&old.claim, old.depth) == (&new.claim, new.depth) => new.label = old.label.clone(),
+                old => {
+                    old.iter().for_each(|old| self.labels.release(old));
+                    self.labels.take(&mut new, &self.members);
+                }
+            }
+            self.members.insert(*node, new);
+        } else if let Some(old) = &old {
+            self.labels.release(old);
         }
-        for (node, member) in &self.members {
-            if before.get(node).is_none_or(|known| known.static_key != member.static_key) {
-                self.changes.push_back(RosterChange::Joined(*node));
+        old
+    }
+
+    /// Says what became of nodes that were this before. Others may have been renamed, but only if one of these was.
+    fn report(&mut self, before: &BTreeMap<NodeId, Option<Member>>) {
+        let mut joined = Vec::new();
+        let mut has_changed = false;
+        for (node, old) in before {
+            let new = self.members.get(node);
+            has_changed |= old.as_ref() != new;
+            match (old, new) {
+                (Some(_), None) => self.changes.push_back(RosterChange::Left(*node)),
+                (Some(old), Some(new)) if old.static_key == new.static_key => {}
+                (_, Some(_)) => joined.push(RosterChange::Joined(*node)),
+                (None, None) => {}
             }
         }
-        if *before != self.members {
+        self.changes.extend(joined);
+        if has_changed {
             self.changes.push_back(RosterChange::Names);
         }
     }
 
     /// When a membership begins or ends next.
-    pub(crate) const fn next_expiry(&self) -> Option<UnixTime> {
-        self.next_expiry
+    pub(crate) fn next_expiry(&self) -> Option<UnixTime> {
+        self.certificates.next_turn()
     }
 
-    /// Judges anew when a membership has begun or ended.
+    /// Judges anew when a membership has begun or ended, or the clock was set back.
     pub(crate) fn handle_time(&mut self, now: Now) {
-        if self.next_expiry.is_some_and(|at| at <= now.unix) {
+        if now.unix < self.judged_at || self.next_expiry().is_some_and(|at| at <= now.unix) {
             self.judge(now);
         }
     }
@@ -466,11 +502,9 @@ impl Roster {
 
     /// Whether a label is free, for a node that may have it already or for one that nobody knows yet.
     pub(crate) fn is_label_free(&self, label: &Label, node: Option<&NodeId>) -> bool {
-        self.members.values().all(|member| {
-            Some(&member.node) == node
-                || (member.label != *label
-                    && self.certificates.get(&member.node).is_none_or(|own| own.membership().label != *label))
-        })
+        self.members
+            .values()
+            .all(|member| Some(&member.node) == node || (member.label != *label && member.claim != *label))
     }
 
     /// A digest over all revocations: equal on two nodes exactly when their sets are.
@@ -498,7 +532,7 @@ impl Roster {
 
     /// Whether a node is one whose revocations we can weigh at once.
     pub(crate) fn knows(&self, revoker: &NodeId) -> bool {
-        self.certificates.contains_key(revoker) || NetworkId::of_root(revoker) == self.network
+        self.certificates.contains(revoker) || NetworkId::of_root(revoker) == self.network
     }
 
     fn revocations_about(&self, nodes: &[NodeId]) -> Vec<Signed<Revocation>> {
@@ -553,8 +587,14 @@ impl Member {
             static_key: *certificate.static_key(),
             rights: membership.rights,
             groups: membership.groups.clone(),
+            claim: membership.label.clone(),
             depth,
         }
+    }
+
+    /// How good its claim to a label is: the least wins.
+    pub(super) const fn rank(&self) -> (usize, NodeId) {
+        (self.depth, self.node)
     }
 }
 
@@ -568,26 +608,6 @@ fn is_ahead(dated: UnixTime, now: Now) -> bool {
     dated > now.unix + AHEAD_MAX
 }
 
-/// Where two members have one label, the shorter chain, then the lower id, keeps it (ARCHITECTURE §5). The others get
-/// as many characters of their key as make them unique.
-fn settle_labels(members: &mut BTreeMap<NodeId, Member>) {
-    let mut claims: Vec<(usize, NodeId)> = members.values().map(|member| (member.depth, member.node)).collect();
-    claims.sort();
-    let mut taken = BTreeSet::new();
-    let is_first = |label: &Label, taken: &mut BTreeSet<Label>| taken.insert(label.clone());
-    let losers: Vec<NodeId> = claims
-        .iter()
-        .filter(|(_, node)| members.get(node).is_some_and(|member| !is_first(&member.label, &mut taken)))
-        .map(|(_, node)| *node)
-        .collect();
-    for node in losers {
-        let key = node.to_string();
-        let Some(member) = members.get_mut(&node) else {
-            continue;
-        };
-        let suffixed = (SUFFIX_LEN..key.len()).map(|length| member.label.with_suffix(&key[..length]));
-        if let Some(label) = suffixed.into_iter().find(|label| taken.insert(label.clone())) {
-            member.label = label;
-        }
-    }
-}
+#[cfg(test)]
+#[path = "../../tests/unit/roster.rs"]
+mod tests;
