@@ -602,17 +602,15 @@ impl Neighbours {
         let under_way = self.dials.values().filter(|dial| dial.is_under_way && dial.next > now).count();
         let counting = self.connected.values().filter(|neighbour| neighbour.counts()).count();
         let mut room = DIALLED.saturating_sub(counting + under_way);
-        let mut candidates = self.dialable(context);
-        // Those that did not answer come last, or a few of them would keep the others from being tried.
-        candidates.sort_by_key(|(node, _)| self.dials.get(node).map_or(Duration::ZERO, |dial| dial.backoff));
-        for (node, addresses) in candidates {
-            let known = self.dials.get(&node);
-            let waits = known.is_some_and(|dial| dial.next > now);
-            let is_owed = self.wanted.contains_key(&node) || known.is_some_and(|dial| dial.was_neighbour);
-            if waits || !(is_owed || room > 0) {
+        let mut candidates = self.candidates(room, context);
+        candidates.sort_by_cached_key(|node| self.turn(node, context));
+        for node in candidates {
+            let is_owed = self.is_owed(&node);
+            if !is_owed && room == 0 {
                 continue;
             }
             room -= usize::from(!is_owed);
+            let addresses = self.addresses(&node, context).take(ENDPOINTS_MAX).collect();
             let dial = self.dials.entry(node).or_insert(Dial::new(now));
             dial.next = now + DIAL_TIMEOUT;
             dial.is_under_way = true;
@@ -625,28 +623,44 @@ impl Neighbours {
         self.dial_at = self.dials.values().map(|dial| dial.next).filter(|at| *at > now).min();
     }
 
-    /// Who may be dialled, and where; hints first.
-    fn dialable(&self, context: &Context<'_>) -> Vec<(NodeId, Vec<ControlAddr>)> {
+    /// Who may be dialled now. Where there is no room, that is only whom a dial is owed to: whoever else is known need
+    /// not be looked at.
+    fn candidates(&self, room: usize, context: &Context<'_>) -> Vec<NodeId> {
+        let owed = self.wanted.keys().chain(self.dials.keys()).filter(|node| self.is_owed(node));
+        let others = self.hints.keys().chain(context.roster.announced()).filter(|_| room > 0);
+        let known = owed.chain(others).copied();
+        let waits = |node: &NodeId| self.dials.get(node).is_some_and(|dial| dial.next > context.now.monotonic);
+        let is_apart = |node: &NodeId| *node != context.node && !self.connected.contains_key(node);
+        let is_known = |node: &NodeId| self.hints.contains_key(node) || context.roster.member(node).is_some();
+        let is_candidate = |node: &NodeId| {
+            let is_due = is_apart(node) && !waits(node) && self.addresses(node, context).next().is_some();
+            is_due && is_known(node) && !context.roster.is_blocked(node)
+        };
+        let distinct: BTreeSet<NodeId> = known.filter(is_candidate).collect();
+        distinct.into_iter().collect()
+    }
+
+    /// Whether it is dialled whatever neighbours there are.
+    fn is_owed(&self, node: &NodeId) -> bool {
+        self.wanted.contains_key(node) || self.dials.get(node).is_some_and(|dial| dial.was_neighbour)
+    }
+
+    /// When it is a candidate's turn. Those that did not answer come last, or a few of them would keep the others from
+    /// being tried; hints come first. Beyond that every node has an order of its own, so that not all dial the same few.
+    fn turn(&self, node: &NodeId, context: &Context<'_>) -> (Duration, bool, [u8; 32]) {
+        let backoff = self.dials.get(node).map_or(Duration::ZERO, |dial| dial.backoff);
+        let own = Digest::of(Domain::Record, &[context.node.as_bytes(), node.as_bytes()]);
+        (backoff, !self.hints.contains_key(node), own.0)
+    }
+
+    /// Where a node may be dialled: as it says itself first, then as we heard.
+    fn addresses(&self, node: &NodeId, context: &Context<'_>) -> impl Iterator<Item = ControlAddr> {
+        let hints = self.hints.get(node);
+        let is_hinted = move |address: &ControlAddr| hints.is_some_and(|hints| hints.contains(address));
+        let newer = announced_by(context.roster, node).filter(move |address| !is_hinted(address));
         // A member that left its machine to us, or to whoever has our address now, may still be announced there.
         let own = context.own.announcement.as_ref().map_or(&[][..], |own| &own.value().control);
-        let is_elsewhere = |address: &ControlAddr| !own.contains(address);
-        let hinted = self.hints.iter().map(|(node, hints)| {
-            let newer = announced_by(context.roster, node).filter(|address| !hints.contains(address));
-            (*node, newer.chain(hints.iter().copied()).filter(is_elsewhere).take(ENDPOINTS_MAX).collect())
-        });
-        let announced = context
-            .roster
-            .members()
-            .map(|member| (member.node, announced_by(context.roster, &member.node).filter(is_elsewhere).collect()));
-        let is_candidate = |node: &NodeId, addresses: &[ControlAddr]| {
-            let is_apart = *node != context.node && !self.connected.contains_key(node);
-            is_apart && !addresses.is_empty() && !context.roster.is_blocked(node)
-        };
-        // Every node has an order of its own, so that not all dial the same few.
-        let turn = |node: &NodeId| Digest::of(Domain::Record, &[context.node.as_bytes(), node.as_bytes()]);
-        let mut announced: Vec<(NodeId, Vec<ControlAddr>)> = announced.collect();
-        announced.sort_by_cached_key(|(node, _)| turn(node));
-        hinted.chain(announced).filter(|(node, addresses)| is_candidate(node, addresses)).collect()
+        newer.chain(hints.into_iter().flatten().copied()).filter(|address| !own.contains(address))
     }
 
     /// Sends a call towards its callee. When no neighbour is known to have it as a neighbour, those are dialled that

@@ -7,13 +7,17 @@ use holloway_wire::{
 /// All publications held, by what they replace and by id: what two members compare when they meet.
 #[derive(Default)]
 pub(crate) struct PublicationIndex {
-    held: BTreeMap<PublicationSlot, (PublicationId, Publication)>,
+    held: BTreeMap<PublicationKind, OfKind>,
     by_id: BTreeMap<PublicationId, PublicationSlot>,
 }
 
+/// Publications by whom they are about and, where that distinguishes them, who says so.
+type OfKind = BTreeMap<(NodeId, Option<NodeId>), (PublicationId, Publication)>;
+
 impl PublicationIndex {
     pub(crate) fn get(&self, slot: &PublicationSlot) -> Option<&Publication> {
-        self.held.get(slot).map(|(_, publication)| publication)
+        let (_, publication) = self.held.get(&slot.kind)?.get(&(slot.subject, slot.signer))?;
+        Some(publication)
     }
 
     pub(crate) fn contains(&self, id: &PublicationId) -> bool {
@@ -23,22 +27,23 @@ impl PublicationIndex {
     /// Holds a publication in place of the one in its slot.
     pub(crate) fn put(&mut self, publication: Publication) {
         let (slot, id) = (publication.slot(), publication.id());
-        if let Some((old, _)) = self.held.insert(slot, (id, publication)) {
+        let of_kind = self.held.entry(slot.kind).or_default();
+        if let Some((old, _)) = of_kind.insert((slot.subject, slot.signer), (id, publication)) {
             self.by_id.remove(&old);
         }
         self.by_id.insert(id, slot);
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Publication> {
-        self.held.values().map(|(_, publication)| publication)
+    /// The publications of one kind.
+    pub(crate) fn of_kind(&self, kind: PublicationKind) -> impl Iterator<Item = &Publication> {
+        self.held.get(&kind).into_iter().flatten().map(|(_, (_, publication))| publication)
     }
 
     /// The publications of one kind about a node, whoever made them.
     pub(crate) fn about(&self, kind: PublicationKind, node: &NodeId) -> impl Iterator<Item = &Publication> {
-        let first = PublicationSlot { kind, subject: *node, signer: None };
-        let of_node = move |slot: &PublicationSlot| slot.kind == first.kind && slot.subject == first.subject;
-        let held = self.held.range(first..).take_while(move |(slot, _)| of_node(slot));
-        held.map(|(_, (_, publication))| publication)
+        let node = *node;
+        let held = self.held.get(&kind).into_iter().flat_map(move |of_kind| of_kind.range((node, None)..));
+        held.take_while(move |((subject, _), _)| *subject == node).map(|(_, (_, publication))| publication)
     }
 
     /// One digest for each bucket of ids.

@@ -513,12 +513,12 @@ impl Roster {
     }
 
     fn digest_revocations(&self) -> [u8; 16] {
-        digest_of_revocations(&self.publications(PublicationKind::Revocation).map(Publication::id).collect())
+        digest_of_revocations(&self.index.of_kind(PublicationKind::Revocation).map(Publication::id).collect())
     }
 
     /// All revocations.
     pub(crate) fn revocations(&self) -> impl Iterator<Item = &Signed<Revocation>> {
-        self.publications(PublicationKind::Revocation).filter_map(|publication| match publication {
+        self.index.of_kind(PublicationKind::Revocation).filter_map(|publication| match publication {
             Publication::Revocation(revocation) => Some(revocation),
             Publication::Certificate(_) | Publication::Endpoints(_) | Publication::Names(_) => None,
         })
@@ -544,8 +544,9 @@ impl Roster {
         revocations.take(REFUSAL_REVOCATIONS_MAX).collect()
     }
 
-    fn publications(&self, kind: PublicationKind) -> impl Iterator<Item = &Publication> {
-        self.index.iter().filter(move |publication| publication.kind() == kind)
+    /// Those who have said where they are, members or no longer.
+    pub(crate) fn announced(&self) -> impl Iterator<Item = &NodeId> {
+        self.index.of_kind(PublicationKind::Endpoints).map(Publication::subject)
     }
 
     /// Where a member says it is.
