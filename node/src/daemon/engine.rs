@@ -27,8 +27,10 @@ pub(crate) const INPUTS_MAX: usize = 4096;
 /// Inputs taken before outputs that can wait (names) are looked at again.
 const BUDGET: usize = 256;
 
-/// How long a change of names may wait for further ones.
+/// How long a change of names waits for further ones, and
 const NAMES_SETTLE: Duration = Duration::from_millis(20);
+/// how many times as long as the last took, so that names of a large network that many join take a fifth of the time.
+const NAMES_SETTLE_FACTOR: u32 = 4;
 
 /// Something for the engine.
 pub(crate) enum Input {
@@ -102,6 +104,8 @@ pub(crate) struct Engine {
     pub(crate) names: Names,
     pub(crate) journal: Journal,
     names_due: Option<tokio::time::Instant>,
+    /// How long the last change of names took.
+    names_took: Duration,
     /// Who wants to be told when a network has caught up.
     waiting: Vec<(NetworkId, oneshot::Sender<()>)>,
     closing: bool,
@@ -129,6 +133,7 @@ impl Engine {
             names,
             journal,
             names_due: None,
+            names_took: Duration::ZERO,
             waiting: Vec::new(),
             closing: false,
         }
@@ -251,14 +256,17 @@ impl Engine {
     }
 
     pub(crate) fn names_soon(&mut self) {
-        let soon = tokio::time::Instant::now() + NAMES_SETTLE;
+        let soon = tokio::time::Instant::now() + NAMES_SETTLE.max(self.names_took * NAMES_SETTLE_FACTOR);
         self.names_due.get_or_insert(soon);
     }
 
     /// Gives names what they stand for now; the first time, looks whether programs find them.
     async fn update_names(&mut self) {
+        let start = tokio::time::Instant::now();
         let views = self.views();
-        self.names.update(&views).await;
+        self.names.update(&views);
+        self.names_took = start.elapsed();
+        self.names.listen(&views).await;
         self.tell_caught_up(&views);
         if let Some(name) = self.names.to_probe(&views) {
             let inputs = self.inputs.clone();

@@ -111,14 +111,13 @@ impl Names {
     }
 
     /// Takes in what the networks' names stand for now.
-    pub(crate) async fn update(&mut self, networks: &[NetworkView]) {
+    pub(crate) fn update(&mut self, networks: &[NetworkView]) {
         let Some(server) = self.server.clone() else {
             return;
         };
         self.serial = self.serial.wrapping_add(1).max(1);
         let zones: Vec<Arc<AltZone>> = networks.iter().filter_map(|network| self.zone(network)).map(Arc::new).collect();
         server.swap(Zones::new(zones));
-        self.listen(&server, networks).await;
         self.resolving.publish(host_entries(networks));
     }
 
@@ -127,12 +126,14 @@ impl Names {
         let prefix = network.snapshot.prefix.network();
         let mut builder =
             AltZoneBuilder::new(network.label.as_str(), &network.id.to_string(), prefix, own).serial(self.serial);
+        let published = published(network);
         for (node, label, address) in members(network) {
+            let records = published.get(node).into_iter().copied().flatten();
             builder = builder.host(Host {
                 label: label.to_string(),
                 addresses: vec![address],
                 primary: fqdn(label, &network.label),
-                records: records(network, node),
+                records: records.filter_map(parse).collect(),
             });
         }
         match builder.build() {
@@ -145,7 +146,10 @@ impl Names {
     }
 
     /// Listens on the overlay address of each network that has an interface, and on no other.
-    async fn listen(&mut self, server: &Server, networks: &[NetworkView]) {
+    pub(crate) async fn listen(&mut self, networks: &[NetworkView]) {
+        let Some(server) = self.server.clone() else {
+            return;
+        };
         let wanted: BTreeSet<IpAddr> = networks
             .iter()
             .filter(|network| network.interface.is_some())
@@ -160,7 +164,7 @@ impl Names {
         }
         for ip in wanted {
             if !self.bound.contains_key(&ip) {
-                self.bind(server, SocketAddr::new(ip, self.settings.port)).await;
+                self.bind(&server, SocketAddr::new(ip, self.settings.port)).await;
             }
         }
     }
@@ -204,9 +208,9 @@ fn members(network: &NetworkView) -> impl Iterator<Item = (&NodeId, &Label, IpAd
     std::iter::once(own).chain(peers.map(|peer| (&peer.node, &peer.label, IpAddr::V6(peer.address.ip()))))
 }
 
-fn records(network: &NetworkView, node: &NodeId) -> Vec<PublishedRecord> {
-    let published = network.snapshot.names.iter().filter(|(owner, _)| owner == node).flat_map(|(_, records)| records);
-    published.filter_map(parse).collect()
+/// What each member publishes under its name.
+fn published(network: &NetworkView) -> BTreeMap<&NodeId, &[NameRecord]> {
+    network.snapshot.names.iter().map(|(owner, records)| (owner, records.as_slice())).collect()
 }
 
 /// A member's record; what does not parse is left out, for it is the member's fault.
@@ -218,11 +222,11 @@ fn parse(record: &NameRecord) -> Option<PublishedRecord> {
 fn host_entries(networks: &[NetworkView]) -> Vec<(String, IpAddr)> {
     let mut entries = Vec::new();
     for network in networks {
+        let published = published(network);
         for (node, label, address) in members(network) {
             let name = fqdn(label, &network.label);
             entries.push((name.clone(), address));
-            let published = network.snapshot.names.iter().filter(|(owner, _)| owner == node);
-            for record in published.flat_map(|(_, records)| records) {
+            for record in published.get(node).into_iter().copied().flatten() {
                 if let Ok(ip) = record.value.parse::<IpAddr>()
                     && parse(record).is_some()
                     && !record.name.is_empty()
