@@ -15,7 +15,7 @@ use super::peer_sockets::PeerSockets;
 use super::queue::LaneEvent;
 use super::relaying::Relaying;
 use super::report::Upward;
-use super::udp::{Buffers, UdpSockets};
+use super::udp::{Bound, Buffers, UdpSockets};
 use crate::clock::Clock;
 use crate::tun::Tun;
 
@@ -30,6 +30,8 @@ pub(super) struct Incoming {
     peers: PeerSockets,
     /// Of peers at the end of narrow paths.
     reassemblies: HashMap<PeerNumber, Reassembly>,
+    /// Which sockets may have something, in their order; empty while there are some that nobody has looked at.
+    ready: Vec<bool>,
 }
 
 /// One receive on its way to the interface.
@@ -47,10 +49,12 @@ struct Delivery<'a, 'b> {
 
 impl Incoming {
     pub(super) fn new(own: IpAddr, clock: Clock) -> Self {
-        Self { own, clock, buffers: Buffers::new(), peers: PeerSockets::default(), reassemblies: HashMap::new() }
+        let (buffers, peers) = (Buffers::new(), PeerSockets::default());
+        Self { own, clock, buffers, peers, reassemblies: HashMap::new(), ready: Vec::new() }
     }
 
-    /// Carries what one receive from each socket brings. Says whether there was anything.
+    /// Carries what one receive brings from each socket that may have something, which it may have again if there was
+    /// any. Says whether there was anything.
     pub(super) fn drain(
         &mut self,
         udp: &UdpSockets,
@@ -59,32 +63,43 @@ impl Incoming {
         upward: &mut Upward,
         relaying: &mut Relaying,
     ) -> bool {
-        let Self { own, clock, buffers, peers, reassemblies } = self;
+        let Self { own, clock, buffers, peers, reassemblies, ready } = self;
         // What is missing after its time never comes; a lane that carries nothing else has little to give back.
         if !reassemblies.is_empty() {
             let now = clock.now().monotonic;
             reassemblies.values_mut().for_each(|reassembly| reassembly.expire(now));
             reassemblies.retain(|_, reassembly| !reassembly.is_empty());
         }
+        if ready.is_empty() {
+            ready.extend(udp.iter().chain(peers.iter()).map(|_| true));
+        }
         let mut any = false;
-        for socket in udp.iter().chain(peers.iter()) {
+        for (socket, is_ready) in udp.iter().chain(peers.iter()).zip(ready).filter(|(_, is_ready)| **is_ready) {
             let gather = Gather::new(tun.map_or(NO_INTERFACE, Tun::offload));
             let now = clock.now().monotonic;
             let mut delivery = Delivery { own: *own, table, upward, relaying, udp, tun, gather, reassemblies, now };
-            any |= socket.receive(buffers, |from, datagram| delivery.datagram(from, datagram));
+            *is_ready = socket.receive(buffers, |from, datagram| delivery.datagram(from, datagram));
             delivery.finish();
+            any |= *is_ready;
         }
         any
     }
 
-    /// Sockets that may have something.
-    pub(super) fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.peers.fds()
+    /// All sockets, in their order.
+    pub(super) fn fds<'a>(&'a self, udp: &'a UdpSockets) -> impl Iterator<Item = BorrowedFd<'a>> {
+        udp.iter().chain(self.peers.iter()).map(Bound::fd)
+    }
+
+    /// Takes in which of [`Self::fds`] have something.
+    pub(super) fn set_ready(&mut self, ready: impl Iterator<Item = bool>) {
+        self.ready.clear();
+        self.ready.extend(ready);
     }
 
     /// A peer is reached at another endpoint now, or at none.
     pub(super) fn follow(&mut self, node: NodeId, endpoint: Option<Endpoint>, udp: &UdpSockets) {
         self.peers.set(node, endpoint, udp);
+        self.ready.clear();
     }
 }
 

@@ -1,7 +1,6 @@
 use std::collections::BTreeMap;
 
 use holloway_wire::{Endpoint, NodeId};
-use rustix::fd::BorrowedFd;
 
 use super::udp::{Bound, UdpSockets};
 
@@ -45,9 +44,5 @@ impl PeerSockets {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Bound> {
         self.sockets.values().map(|own| &own.bound)
-    }
-
-    pub(super) fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.sockets.values().map(|own| own.bound.fd())
     }
 }

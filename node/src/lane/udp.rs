@@ -147,10 +147,6 @@ impl UdpSockets {
     pub(super) fn iter(&self) -> impl Iterator<Item = &Bound> {
         self.sockets.iter()
     }
-
-    pub(super) fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.sockets.iter().map(Bound::fd)
-    }
 }
 
 impl Bound {
