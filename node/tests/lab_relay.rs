@@ -108,8 +108,9 @@ fn a_relay_sees_nothing_of_what_it_carries() {
     let pid = scene.between().daemon_pid();
     let host = scene.between().host().clone();
     let is_over = AtomicBool::new(false);
+    let frames = host.in_namespace(every_frame).unwrap();
     let seen = thread::scope(|scope| {
-        let watcher = scope.spawn(|| host.in_namespace(|| frames_with(&marker, &is_over)).unwrap());
+        let watcher = scope.spawn(|| frames_with(&frames, &marker, &is_over));
         let listener =
             scene.carol.host().in_namespace(|| UdpSocket::bind(SocketAddr::from((scene.carol.address(), 0))));
         let listener = listener.unwrap().unwrap();
@@ -139,19 +140,29 @@ struct Seen {
     marked: usize,
 }
 
-/// Counts what passes every interface of this namespace, and in how much of it a marker is.
-fn frames_with(marker: &[u8], is_over: &AtomicBool) -> Seen {
+/// A socket that gets what passes every interface of this namespace from now on.
+fn every_frame() -> Socket {
     const EVERY_PROTOCOL: i32 = (0x0003_u16.to_be()) as i32;
     let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(EVERY_PROTOCOL))).unwrap();
     socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    socket
+}
+
+/// Counts what passes until it is over and all has been read, and in how much of it a marker is.
+fn frames_with(mut frames: &Socket, marker: &[u8], is_over: &AtomicBool) -> Seen {
     let mut seen = Seen { frames: 0, marked: 0 };
     let mut frame = vec![0; 65_536];
-    while !is_over.load(Ordering::Relaxed) {
-        let Ok(length) = (&socket).read(&mut frame) else { continue };
-        seen.frames += 1;
-        seen.marked += usize::from(holds(&frame[..length], marker));
+    loop {
+        let was_over = is_over.load(Ordering::Relaxed);
+        match frames.read(&mut frame) {
+            Ok(length) => {
+                seen.frames += 1;
+                seen.marked += usize::from(holds(&frame[..length], marker));
+            }
+            Err(_) if was_over => return seen,
+            Err(_) => {}
+        }
     }
-    seen
 }
 
 fn holds(bytes: &[u8], marker: &[u8]) -> bool {
