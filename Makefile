@@ -22,7 +22,7 @@ TARGET = $(or $(CARGO_TARGET_DIR),target)
 # Programs and the Debian packages that bring them.
 NEEDED_TO_BUILD := cc:build-essential
 NEEDED_BY_LABS := ip:iproute2 nft:nftables ping:iputils-ping curl:curl
-NEEDED_BY_TESTS := $(NEEDED_BY_LABS) dig:dnsutils ps:procps
+NEEDED_BY_TESTS := $(NEEDED_BY_LABS) dig:dnsutils ps:procps miniupnpd:miniupnpd-nftables
 NEEDED_BY_BENCH_RELAY := ip:iproute2 nft:nftables turnserver:coturn
 NEEDED_BY_BENCH := ip:iproute2 ping:iputils-ping iperf3:iperf3 python3:python3
 

@@ -16,7 +16,7 @@
 //!
 //! # Needs
 //!
-//! `ip` and `nft` (`tc` for [`Link::limit_rate`]), and root; [`enter_user_namespace`] makes an
+//! `ip` and `nft` (`tc` for [`Link::limit_rate`], `miniupnpd` for [`Nat::forward_ports`]), and root; [`enter_user_namespace`] makes an
 //! ordinary user root enough.
 //!
 //! # Does not know
@@ -33,6 +33,7 @@ mod link;
 mod namespace;
 mod nat;
 mod nat_rules;
+mod port_mapping;
 mod process;
 mod programs;
 mod segment;
@@ -46,6 +47,7 @@ pub use daemon::Daemon;
 pub use host::Host;
 pub use link::Link;
 pub use nat::{Hairpin, Nat, NatKind, UdpExpiry};
+pub use port_mapping::{ForwardedPort, MappingProtocol, PortMappings};
 pub use process::{Process, signal};
 pub use segment::Segment;
 pub use topology::Lab;

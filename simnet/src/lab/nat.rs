@@ -11,7 +11,7 @@ use super::ground::Ground;
 use super::namespace::{Forwarding, Namespace};
 use super::nat_rules::{Rules, Udp};
 use super::segment::{AddressPlan, ROUTER, Segment, WayOut};
-use super::{Host, Link};
+use super::{Host, Link, MappingProtocol, PortMappings};
 
 /// The public side of the box.
 pub(super) const WAN: &str = "wan";
@@ -204,6 +204,17 @@ impl Nat {
             self.namespace.set_kernel_parameter(&format!("netfilter/{name}"), &span.as_secs().to_string())?;
         }
         self.change(|rules| rules.expiry = expiry)
+    }
+
+    /// Lets the box forward ports to hosts that ask for them.
+    ///
+    /// # Errors
+    ///
+    /// When the box is of [`NatKind::Public`], `miniupnpd` (of Debian's `miniupnpd-nftables`) does not start, or `ip` or
+    /// `nft` refuse.
+    pub fn forward_ports(&self, protocol: MappingProtocol) -> Result<PortMappings> {
+        ensure!(self.rules().kind != NatKind::Public, "behind this box there is nothing to forward to");
+        PortMappings::start(&self.ground, &self.namespace, &self.link, protocol)
     }
 
     /// How many UDP flows the box remembers.
