@@ -50,11 +50,12 @@ const REGION_LETTERS_MAX: usize = 32;
 const SECTIONS: [&str; 9] = ["node", "listen", "session", "tun", "dataplane", "network", "dns", "relay", "dashboard"];
 
 /// Every key outside `[network.…]`.
-pub(crate) const KEYS: [&str; 30] = [
+pub(crate) const KEYS: [&str; 31] = [
     "node.name",
     "listen.data",
     "listen.control_tcp",
     "listen.control_quic",
+    "listen.port_mapping",
     "session.rotate_after",
     "session.rotate_after_packets",
     "session.max_clock_skew",
@@ -129,6 +130,7 @@ impl Reader {
             data: self.field(section, "data").map(|f| data_addresses(&f)).transpose()?,
             control_tcp: self.field(section, "control_tcp").map(|f| f.port(any_port.clone())).transpose()?,
             control_quic: self.field(section, "control_quic").map(|f| f.port(any_port)).transpose()?,
+            port_mapping: self.field(section, "port_mapping").map(|f| f.boolean()).transpose()?,
         })
     }
 

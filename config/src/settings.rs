@@ -63,6 +63,8 @@ pub struct ListenSettings {
     pub control_tcp: u16,
     /// UDP port of control over QUIC.
     pub control_quic: u16,
+    /// Whether the router is asked to forward the data path's port.
+    pub port_mapping: bool,
 }
 
 impl Default for ListenSettings {
@@ -74,6 +76,7 @@ impl Default for ListenSettings {
             ],
             control_tcp: DATA_PORT,
             control_quic: CONTROL_QUIC_PORT,
+            port_mapping: true,
         }
     }
 }
@@ -183,6 +186,8 @@ pub struct ListenOverrides {
     pub control_tcp: Option<u16>,
     /// UDP port of control over QUIC.
     pub control_quic: Option<u16>,
+    /// Whether the router is asked to forward the data path's port.
+    pub port_mapping: Option<bool>,
 }
 
 impl ListenOverrides {
@@ -191,6 +196,7 @@ impl ListenOverrides {
             data: self.data.unwrap_or(base.data),
             control_tcp: self.control_tcp.unwrap_or(base.control_tcp),
             control_quic: self.control_quic.unwrap_or(base.control_quic),
+            port_mapping: self.port_mapping.unwrap_or(base.port_mapping),
         }
     }
 }

@@ -34,6 +34,7 @@ fn nothing_said_means_the_documented_defaults() {
     let shown: Vec<String> = settings.listen.data.iter().map(ToString::to_string).collect();
     assert_eq!(shown, ["0.0.0.0:42042", "[::]:42042"]);
     assert_eq!((settings.listen.control_tcp, settings.listen.control_quic), (42042, 42043));
+    assert!(settings.listen.port_mapping);
     assert_eq!(settings.session.rotate_after, Duration::from_secs(120));
     assert_eq!(settings.session.rotate_after_packets, 16_777_216);
     assert_eq!(settings.session.max_clock_skew, Duration::from_secs(60));
@@ -51,6 +52,7 @@ fn every_key_is_understood() {
         data = ["192.0.2.1:1", "[2001:db8::1]:2"]
         control_tcp = 0
         control_quic = 0
+        port_mapping = false
         [session]
         rotate_after = "5s"
         rotate_after_packets = 100
@@ -78,7 +80,7 @@ fn every_key_is_understood() {
     )
     .unwrap();
     assert_eq!(settings.node.name.as_ref().unwrap().as_str(), "alice");
-    assert_eq!(settings.listen.data.len(), 2);
+    assert_eq!((settings.listen.data.len(), settings.listen.port_mapping), (2, false));
     assert_eq!(settings.session.rotate_after, Duration::from_secs(5));
     assert_eq!(settings.session.cipher, Cipher::ChaCha20Poly1305);
     assert_eq!((settings.tun.mtu, settings.tun.enabled), (Mtu::Fixed(1280), false));

@@ -209,3 +209,21 @@ fn a_call_makes_both_sides_try() {
     assert_eq!(net.take(1 - lower), [b"hello".to_vec()]);
     net.assert_agree(0, 1);
 }
+
+#[test]
+fn an_address_that_a_router_forwards_is_announced_as_long_as_it_does() {
+    let mut net = Net::connected_pair(520, Settings::default());
+    net.connect(0, 1);
+    let is_known = |net: &Net, place: Endpoint| net.peer(1, 0).candidates.iter().any(|(known, _)| *known == place);
+    let external = at("198.51.100.7:42042");
+    net.act(0, |node, now| node.handle_port_mapping(Some(external.socket_addr()), now));
+    net.settle_announcements();
+    assert!(is_known(&net, external));
+    net.act(0, |node, now| node.handle_port_mapping(None, now));
+    net.settle_announcements();
+    assert!(!is_known(&net, external));
+    let nowhere = at("127.0.0.1:42042");
+    net.act(0, |node, now| node.handle_port_mapping(Some(nowhere.socket_addr()), now));
+    net.settle_announcements();
+    assert!(!is_known(&net, nowhere));
+}

@@ -8,6 +8,7 @@ mod demo;
 mod doctor;
 mod lane;
 mod names;
+mod portmap;
 mod random;
 mod routes;
 mod service;

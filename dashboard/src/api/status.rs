@@ -137,6 +137,8 @@ pub struct DataStatus {
     pub listen: Vec<String>,
     /// Our source addresses, as others saw them.
     pub observed: Vec<String>,
+    /// The address that the router forwards to it, if there is one that does.
+    pub mapped: Option<String>,
 }
 
 /// Which of the kernel's offloads the data path makes use of: those that are there and wanted. Without them it works, and

@@ -198,7 +198,7 @@ pub(crate) fn status() -> Status {
             node_id: "aaaa".into(),
             rights: vec![Right::Issue, Right::Admin, Right::Relay],
             control: ControlStatus { listen: vec!["/ip4/0.0.0.0/tcp/42042".into()], peers: 2 },
-            data: DataStatus { listen: vec!["0.0.0.0:42042".into()], observed: vec![] },
+            data: DataStatus { listen: vec!["0.0.0.0:42042".into()], observed: vec![], mapped: None },
             dataplane: DataplaneStatus::default(),
             home_relay: Some(HomeRelay { name: "alice".into(), rtt_ms: Some(1.2) }),
             peers: vec![peer()],

@@ -32,6 +32,8 @@ const CALLED_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Announcer {
     local: LocalAddrs,
     observed: BTreeMap<NodeId, (SocketAddr, Instant)>,
+    /// The address that a router forwards to us.
+    mapped: Option<SocketAddr>,
     due: Option<Instant>,
     keepalive_at: Instant,
     sequence: u64,
@@ -42,6 +44,7 @@ impl Announcer {
         Self {
             local: LocalAddrs::default(),
             observed: BTreeMap::new(),
+            mapped: None,
             due: None,
             keepalive_at: now.monotonic + KEEPALIVE,
             sequence: 0,
@@ -62,6 +65,15 @@ impl Announcer {
             }
         }
         has_changed
+    }
+
+    /// A router forwards this address to us, or none does any more.
+    fn set_mapped(&mut self, mapped: Option<SocketAddr>, now: Now) {
+        let mapped = mapped.filter(is_dialable).map(|address| Endpoint::udp(address).socket_addr());
+        if self.mapped != mapped {
+            self.mapped = mapped;
+            self.announce_soon(now);
+        }
     }
 
     pub(super) fn announce_soon(&mut self, now: Now) {
@@ -94,11 +106,12 @@ impl Announcer {
         addresses
     }
 
-    /// Where we can be reached: as seen by others first, then our own addresses.
+    /// Where we can be reached: what a router forwards first, then as seen by others, then our own addresses.
     pub(super) fn endpoints(&self) -> Vec<SocketAddr> {
-        let mut endpoints: Vec<SocketAddr> = self.observed();
-        for address in self.local.data.iter().filter(|address| is_dialable(address)) {
-            let address = Endpoint::udp(*address).socket_addr();
+        let own = self.local.data.iter().filter(|address| is_dialable(address));
+        let own = own.map(|address| Endpoint::udp(*address).socket_addr());
+        let mut endpoints = Vec::new();
+        for address in self.mapped.into_iter().chain(self.observed()).chain(own) {
             if !endpoints.contains(&address) {
                 endpoints.push(address);
             }
@@ -113,6 +126,12 @@ impl Announcer {
 }
 
 impl Node {
+    /// A router forwards this address to the data path, or, with `None`, none does any more.
+    pub fn handle_port_mapping(&mut self, external: Option<SocketAddr>, now: Now) {
+        self.announcer.set_mapped(external, now);
+        self.settle(now);
+    }
+
     pub(super) fn announcer_timeout(&mut self, now: Now) {
         if self.announcer.due.is_some_and(|due| due <= now.monotonic) {
             self.announce(now);

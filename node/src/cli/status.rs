@@ -102,10 +102,14 @@ fn network_lines(network: &NetworkStatus) -> Vec<(&'static str, String)> {
 
 fn data_words(network: &NetworkStatus) -> String {
     let listen = joined(&network.data.listen, "nothing");
-    match network.data.observed.as_slice() {
-        [] => format!("listens at {listen}"),
-        observed => format!("listens at {listen}; others see it at {}", joined(observed, "nothing")),
+    let mut words = format!("listens at {listen}");
+    if !network.data.observed.is_empty() {
+        words += &format!("; others see it at {}", joined(&network.data.observed, "nothing"));
     }
+    if let Some(mapped) = &network.data.mapped {
+        words += &format!("; the router forwards {} to it", shown(mapped));
+    }
+    words
 }
 
 /// How packets are carried, and what would make it faster.
@@ -193,7 +197,11 @@ mod tests {
             node_id: "aaaa".into(),
             rights: vec![Right::Issue, Right::Admin],
             control: ControlStatus { listen: vec!["/ip4/0.0.0.0/tcp/42042".into()], peers: 1 },
-            data: DataStatus { listen: vec!["0.0.0.0:42042".into()], observed: vec!["198.51.100.10:42042".into()] },
+            data: DataStatus {
+                listen: vec!["0.0.0.0:42042".into()],
+                observed: vec!["198.51.100.10:42042".into()],
+                mapped: None,
+            },
             dataplane: dataplane(),
             home_relay: Some(HomeRelay { name: "alice".into(), rtt_ms: Some(1.2) }),
             peers: vec![bob(), carol()],

@@ -3,6 +3,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use holloway_config::Settings;
 use holloway_control as control;
 use holloway_dashboard::api::{ApiError, ErrorCode};
@@ -18,6 +19,7 @@ use super::opening::{Joining, internal, open};
 use super::resolving::resolves;
 use crate::clock::Clock;
 use crate::lane::LaneEvent;
+use crate::portmap::{PortMapper, Standing};
 use crate::store::{NetworkKey, Store};
 use crate::stream::{StreamNews, data_path};
 
@@ -39,6 +41,8 @@ pub(crate) enum Input {
     Persisted(NetworkKey, RecordId, Persisted),
     Stream(NetworkKey, StreamNews),
     AddressesChanged(Vec<IpAddr>),
+    /// What came of asking the router for a network's port.
+    PortMapping(NetworkKey, Standing),
     /// Whether a program of this machine finds one of our names.
     Probed(bool),
     Call(Call),
@@ -82,6 +86,7 @@ pub(crate) struct NetworkView {
     pub(crate) dataplane: Dataplane,
     pub(crate) control_listen: Vec<control::DialAddr>,
     pub(crate) bootstrap: Vec<Bootstrap>,
+    pub(crate) port_mapping: Standing,
     pub(crate) snapshot: Snapshot,
 }
 
@@ -194,6 +199,7 @@ impl Engine {
                 self.with(key, |network| network.node.handle_persisted(id, result, now));
             }
             Input::Stream(key, news) => self.with(key, |network| network.stream_news(&news, now)),
+            Input::PortMapping(key, standing) => self.with(key, |network| network.port_mapping(standing, now)),
             Input::AddressesChanged(local) => self.addresses_changed(&local),
             Input::Probed(resolves) => {
                 let views = self.views();
@@ -288,6 +294,8 @@ impl Engine {
     }
 
     fn addresses_changed(&mut self, local: &[IpAddr]) {
+        // The same address can lie behind another router.
+        self.networks.values().filter_map(|network| network.port_mapper.as_ref()).for_each(PortMapper::network_changed);
         if self.local == local {
             return;
         }
@@ -394,7 +402,8 @@ impl Engine {
 
     async fn close(&mut self, label: &Label) -> Result<NetworkKey, ApiError> {
         let key = self.named(Some(label.as_str()))?;
-        if let Some(network) = self.networks.remove(&key) {
+        if let Some(mut network) = self.networks.remove(&key) {
+            network.stop_port_mapping().await;
             network.control.shutdown().await;
         }
         self.update_names().await;
@@ -403,7 +412,9 @@ impl Engine {
 
     pub(crate) async fn close_all(&mut self) {
         self.names.stop().await;
-        for (_, network) in std::mem::take(&mut self.networks) {
+        let mut networks = std::mem::take(&mut self.networks);
+        join_all(networks.values_mut().map(Network::stop_port_mapping)).await;
+        for (_, network) in networks {
             drop(network.lanes);
             network.control.shutdown().await;
         }
@@ -423,6 +434,7 @@ impl Engine {
             dataplane: network.dataplane(),
             control_listen: network.listening.iter().copied().collect(),
             bootstrap: network.bootstrap(&self.local, &snapshot.observed),
+            port_mapping: network.port_mapping.clone(),
             snapshot,
         }
     }

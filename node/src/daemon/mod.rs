@@ -14,6 +14,7 @@ mod membership;
 mod names;
 mod network;
 mod opening;
+mod port_mapping;
 mod relaying;
 mod resolving;
 mod runtime_dir;

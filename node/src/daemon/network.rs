@@ -16,6 +16,7 @@ use holloway_relay::{Server, Usage};
 
 use super::opening::Ports;
 use crate::lane::{LaneEvent, Lanes, UdpSockets};
+use crate::portmap::{PortMapper, Standing};
 use crate::store::NetworkKey;
 use crate::stream::{StreamNews, StreamServer, Streams};
 use crate::tun::Tun;
@@ -44,6 +45,10 @@ pub(crate) struct Network {
     pub(super) stream_server: Option<StreamServer>,
     /// Streams to relays.
     pub(super) streams: Streams,
+    /// Asks the router for the port of the data path.
+    pub(super) port_mapper: Option<PortMapper>,
+    /// What came of it.
+    pub(super) port_mapping: Standing,
     /// The interface's MTU.
     mtu: InterfaceMtu,
     cipher: CipherChoice,
@@ -132,6 +137,8 @@ impl Network {
             relay: None,
             stream_server: None,
             streams: Streams::default(),
+            port_mapper: None,
+            port_mapping: Standing::Off,
             mtu: parts.mtu,
             cipher: parts.cipher,
             ports: parts.ports,

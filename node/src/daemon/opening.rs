@@ -137,6 +137,9 @@ pub(crate) async fn open(engine: &Engine, joining: Joining) -> anyhow::Result<Ne
         let usage = engine.store.relay_usage(joining.key).await?;
         network.start_relay(identity, &engine.settings.relay, usage, &engine.local, engine.clock.now());
     }
+    if joining.extent == Extent::Whole && listen.port_mapping {
+        network.start_port_mapping(engine.inputs.clone());
+    }
     feed(engine, &mut network, running.seen, running.events);
     give_hints(engine, &mut network, joining.hints).await;
     for Contact { node, control } in joining.contacts {

@@ -58,6 +58,7 @@ pub(crate) fn network_status(network: &NetworkView) -> NetworkStatus {
         data: DataStatus {
             listen: network.data_listen.iter().map(ToString::to_string).collect(),
             observed: snapshot.observed.iter().map(ToString::to_string).collect(),
+            mapped: network.port_mapping.external().map(|external| external.to_string()),
         },
         dataplane: dataplane_status(&network.dataplane),
         home_relay: home_relay(snapshot),

@@ -9,6 +9,7 @@ use holloway_wire::{
 use super::super::network::Dataplane;
 use super::listing::relay_status;
 use super::*;
+use crate::portmap::Standing;
 
 const ROOT: u8 = 1;
 const ALICE: u8 = 2;
@@ -141,6 +142,7 @@ fn network() -> NetworkView {
             mtu: 1440,
         },
         control_listen: vec![],
+        port_mapping: Standing::Off,
         bootstrap: vec![],
         snapshot: Snapshot {
             network: id,
