@@ -50,5 +50,5 @@ pub use output::{
 pub use path::{Candidate, CandidateKind, CandidateResult};
 pub use relays::{RelaySnapshot, RelayStanding};
 pub use settings::{CipherChoice, Identity, Settings};
-pub use snapshot::{PeerSnapshot, SessionSnapshot, Snapshot};
+pub use snapshot::{Observation, PeerSnapshot, SessionSnapshot, Snapshot};
 pub use tunnel::{Exhausted, Opened, Opener, Sealer};

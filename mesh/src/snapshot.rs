@@ -31,6 +31,8 @@ pub struct Snapshot {
     pub rights: Rights,
     /// How others see its data path.
     pub observed: Vec<SocketAddr>,
+    /// The same, with who saw it and when.
+    pub observations: Vec<Observation>,
     /// Members with a control connection.
     pub neighbours: Vec<NodeId>,
     /// The relays that this node knows, the nearest first.
@@ -49,6 +51,17 @@ pub struct Snapshot {
     pub revocations: usize,
     /// What was dropped, and why.
     pub drops: DropCounts,
+}
+
+/// A member's or relay's word on the source address of our data path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Observation {
+    /// Who saw it.
+    pub by: NodeId,
+    /// What it saw.
+    pub address: SocketAddr,
+    /// How long ago.
+    pub age: Duration,
 }
 
 /// One member as this node sees it.

@@ -214,8 +214,8 @@ fn help_and_version_succeed_and_name_every_command() {
     assert!(help.status.success());
     let text = String::from_utf8(help.stdout).unwrap();
     for command in [
-        "create", "invite", "join", "up", "status", "ping", "why", "relays", "routes", "revoke", "dns", "doctor",
-        "demo",
+        "create", "invite", "join", "up", "status", "ping", "why", "relays", "routes", "netcheck", "revoke", "dns",
+        "doctor", "demo",
     ] {
         assert!(text.contains(command), "{command} in {text}");
     }
@@ -541,6 +541,7 @@ fn errors_under_json_are_one_json_document() {
         vec!["peers", "--network", "x"],
         vec!["relays", "--network", "x"],
         vec!["routes", "--network", "x"],
+        vec!["netcheck"],
         vec!["why", "bob"],
         vec!["why"],
         vec!["nonsense"],

@@ -55,6 +55,9 @@ fn two_symmetric_routers_are_opened(protocol: MappingProtocol, name: &str) {
     assert_eq!(mapped(&bob), format!("{}:{DATA_PORT}", bobs_router.external_ipv4()));
     assert_eq!(mapped(&carol), format!("{}:{DATA_PORT}", carols_router.external_ipv4()));
 
+    let check = bob.ask(&["netcheck"])["networks"][0].clone();
+    assert_eq!((&check["direct"], &check["port_mapping"]["protocol"]), (&"anyone".into(), &name.into()), "{check:#}");
+
     bob.daemon.terminate().unwrap();
     assert_eq!(bobs_router.forwarded().unwrap(), [], "a clean stop takes the mapping back");
     assert_eq!(carols_router.forwarded().unwrap().len(), 1, "the other router's is another's business");

@@ -5,6 +5,7 @@ mod error;
 mod event;
 mod invite;
 mod member;
+mod netcheck;
 mod network;
 mod relay;
 mod route;
@@ -18,6 +19,10 @@ pub use event::{Event, Events, EventsQuery, Severity};
 pub use invite::{CreateInvite, InviteCreated, InviteRevoked, InviteState, InviteSummary, InviteText, Invites};
 pub use member::{
     Block, BlockEntry, Blocked, Blocks, CertificateChain, CertificateView, Ping, PingReply, Revoke, Revoked, Unblocked,
+};
+pub use netcheck::{
+    DirectPaths, FamilyCheck, FamilyState, NatCheck, NatMapping, Netcheck, NetworkCheck, PortMappingCheck,
+    PortMappingState, SeenAt, UdpState,
 };
 pub use network::{CreateNetwork, Down, InNetwork, Join, Joined, Left, NetworkCreated};
 pub use relay::{AnnouncedRelay, OwnRelay, Place, RelayStanding, RelayStatus, Relays};

@@ -13,8 +13,8 @@ use super::stream::EventStream;
 use crate::api::{
     ApiError, Block, Blocked, Blocks, CertificateChain, CreateInvite, CreateNetwork, DnsAdd, DnsAdded, DnsList,
     DnsQuery, DnsRemove, DnsRemoved, DnsReply, Down, Events, EventsQuery, Health, InNetwork, InviteCreated,
-    InviteRevoked, Invites, Join, Joined, Left, NetworkCreated, Peers, Ping, PingReply, Relays, Revoke, Revoked,
-    Routes, Status, Unblocked, Why, WhyQuery,
+    InviteRevoked, Invites, Join, Joined, Left, Netcheck, NetworkCreated, Peers, Ping, PingReply, Relays, Revoke,
+    Revoked, Routes, Status, Unblocked, Why, WhyQuery,
 };
 
 /// Longer than any operation but waiting for an issuer: a handshake gives up at 30 s.
@@ -76,6 +76,11 @@ impl Client {
                 .parameter("network", query.network.as_ref()),
         )
         .await
+    }
+
+    /// What is known of the underlay, in one or all networks.
+    pub async fn netcheck(&self, network: &InNetwork) -> Result<Netcheck, ApiError> {
+        self.call(Method::GET, Target::new("/api/v1/netcheck").parameter("network", network.network.as_ref())).await
     }
 
     /// The overlay's routes in one or all networks.

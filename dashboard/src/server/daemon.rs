@@ -6,8 +6,8 @@ use tokio::sync::broadcast;
 use crate::api::{
     ApiError, Block, Blocked, Blocks, CertificateChain, CreateInvite, CreateNetwork, DnsAdd, DnsAdded, DnsList,
     DnsQuery, DnsRemove, DnsRemoved, DnsReply, Down, Event, Events, EventsQuery, Health, InNetwork, InviteCreated,
-    InviteRevoked, Invites, Join, Joined, Left, NetworkCreated, Peers, Ping, PingReply, Relays, Revoke, Revoked,
-    Routes, Status, Unblocked, Why, WhyQuery,
+    InviteRevoked, Invites, Join, Joined, Left, Netcheck, NetworkCreated, Peers, Ping, PingReply, Relays, Revoke,
+    Revoked, Routes, Status, Unblocked, Why, WhyQuery,
 };
 
 /// What answers the API's requests.
@@ -27,6 +27,8 @@ pub trait Daemon: Send + Sync + 'static {
     async fn why(&self, query: WhyQuery) -> Result<Why, ApiError>;
     /// The overlay's routes in one or all networks.
     async fn routes(&self, network: InNetwork) -> Result<Routes, ApiError>;
+    /// What is known of the underlay, in one or all networks.
+    async fn netcheck(&self, network: InNetwork) -> Result<Netcheck, ApiError>;
     /// A page of past events.
     async fn events(&self, query: EventsQuery) -> Result<Events, ApiError>;
     /// Events from now on; a subscriber that falls behind misses the oldest.

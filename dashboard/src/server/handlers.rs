@@ -15,8 +15,8 @@ use super::refusal::Refusal;
 use crate::api::{
     ApiError, Block, Blocked, Blocks, CertificateChain, CreateInvite, CreateNetwork, DnsAdd, DnsAdded, DnsList,
     DnsQuery, DnsRemove, DnsRemoved, DnsReply, Down, ErrorCode, ErrorDocument, Events, EventsQuery, Health, InNetwork,
-    InviteCreated, InviteRevoked, Invites, Join, Joined, Left, NetworkCreated, Peers, Ping, PingReply, Relays, Revoke,
-    Revoked, Routes, Status, Unblocked, Why, WhyQuery,
+    InviteCreated, InviteRevoked, Invites, Join, Joined, Left, Netcheck, NetworkCreated, Peers, Ping, PingReply,
+    Relays, Revoke, Revoked, Routes, Status, Unblocked, Why, WhyQuery,
 };
 
 /// What every handler sees.
@@ -74,6 +74,12 @@ pub(super) async fn why(State(shared): State<Shared>, Params(query): Params<WhyQ
 #[utoipa::path(get, path = "/api/v1/routes", params(InNetwork), responses((status = 200, body = Routes), (status = "default", body = ErrorDocument)))]
 pub(super) async fn routes(State(shared): State<Shared>, Params(query): Params<InNetwork>) -> Answer<Routes> {
     to_the_end(shared, |daemon| async move { daemon.routes(query).await }).await
+}
+
+/// What is known of the underlay, in one or all networks.
+#[utoipa::path(get, path = "/api/v1/netcheck", params(InNetwork), responses((status = 200, body = Netcheck), (status = "default", body = ErrorDocument)))]
+pub(super) async fn netcheck(State(shared): State<Shared>, Params(query): Params<InNetwork>) -> Answer<Netcheck> {
+    to_the_end(shared, |daemon| async move { daemon.netcheck(query).await }).await
 }
 
 /// A page of past events.

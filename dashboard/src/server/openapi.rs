@@ -14,6 +14,7 @@ use super::{handlers, stream};
         handlers::relays,
         handlers::why,
         handlers::routes,
+        handlers::netcheck,
         handlers::events,
         handlers::create_network,
         handlers::leave,

@@ -33,6 +33,7 @@ fn table() -> Vec<Route> {
         route(Method::GET, "/api/v1/relays", Permission::Read, get(handlers::relays)),
         route(Method::GET, "/api/v1/why", Permission::Read, get(handlers::why)),
         route(Method::GET, "/api/v1/routes", Permission::Read, get(handlers::routes)),
+        route(Method::GET, "/api/v1/netcheck", Permission::Read, get(handlers::netcheck)),
         route(Method::GET, "/api/v1/events", Permission::Read, get(handlers::events)),
         route(Method::POST, "/api/v1/networks", Permission::Administer, post(handlers::create_network)),
         route(Method::DELETE, "/api/v1/networks/{label}", Permission::Administer, delete(handlers::leave)),

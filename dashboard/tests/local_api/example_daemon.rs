@@ -181,6 +181,31 @@ pub(crate) fn routes(network: &str) -> Vec<RouteStatus> {
     vec![whole, bob]
 }
 
+pub(crate) fn network_check(network: &str) -> NetworkCheck {
+    let address = "198.51.100.10:42042".to_owned();
+    NetworkCheck {
+        network: network.into(),
+        udp: UdpState::Works,
+        ipv4: FamilyCheck { state: FamilyState::Works, addresses: vec!["192.168.10.2".into()] },
+        ipv6: FamilyCheck { state: FamilyState::Absent, addresses: vec![] },
+        nat: NatCheck {
+            mapping: NatMapping::EndpointIndependent,
+            seen: vec![SeenAt { by: "alice".into(), address: address.clone(), age_s: 3 }],
+            words: "one outside address".into(),
+        },
+        port_mapping: PortMappingCheck {
+            state: PortMappingState::Held,
+            protocol: Some("PCP".into()),
+            external: Some(address),
+            expires_in_s: Some(3600),
+            words: "the router forwards it".into(),
+        },
+        relays: vec![relay(network)],
+        direct: DirectPaths::Anyone,
+        summary: "Others can reach this machine directly.".into(),
+    }
+}
+
 pub(crate) fn status() -> Status {
     Status {
         schema: SchemaVersion,
@@ -267,6 +292,11 @@ impl Daemon for ExampleDaemon {
     async fn routes(&self, network: InNetwork) -> Result<Routes, ApiError> {
         let network = network.network.unwrap_or("home".into());
         Ok(Routes { schema: SchemaVersion, routes: routes(&network) })
+    }
+
+    async fn netcheck(&self, network: InNetwork) -> Result<Netcheck, ApiError> {
+        let network = network.network.unwrap_or("home".into());
+        Ok(Netcheck { schema: SchemaVersion, networks: vec![network_check(&network)] })
     }
 
     async fn events(&self, query: EventsQuery) -> Result<Events, ApiError> {

@@ -2,7 +2,7 @@
 
 use holloway_dashboard::api::*;
 
-use crate::example_daemon::{Running, event, peer, relay, routes, status, why};
+use crate::example_daemon::{Running, event, network_check, peer, relay, routes, status, why};
 
 fn anywhere() -> InNetwork {
     InNetwork { network: None }
@@ -80,6 +80,17 @@ async fn routes_are_asked_for_by_network() {
         "endpoint": null, "relay": "alice", "mtu": 1440
     });
     assert_eq!(json["routes"][1], expected);
+}
+
+#[tokio::test]
+async fn the_underlay_is_asked_for_by_network() {
+    let server = Running::start();
+    let arrived = server.client().netcheck(&at_work()).await.unwrap();
+    assert_eq!(arrived.networks, [network_check("work")]);
+    let json = serde_json::to_value(&arrived.networks[0]).unwrap();
+    assert_eq!((&json["udp"], &json["direct"]), (&"works".into(), &"anyone".into()));
+    assert_eq!(json["nat"]["mapping"], "endpoint_independent");
+    assert_eq!((&json["port_mapping"]["state"], &json["port_mapping"]["expires_in_s"]), (&"held".into(), &3600.into()));
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use holloway_wire::{
 
 use super::Node;
 use crate::output::{ControlCommand, LocalAddrs};
+use crate::snapshot::Observation;
 
 /// Changes within this span go into one announcement.
 const SETTLE: Duration = Duration::from_millis(100);
@@ -104,6 +105,16 @@ impl Announcer {
         addresses.sort();
         addresses.dedup();
         addresses
+    }
+
+    /// What others have seen, for people.
+    pub(super) fn observations(&self, now: Now) -> Vec<Observation> {
+        let observation = |(by, (address, at)): (&NodeId, &(SocketAddr, Instant))| Observation {
+            by: *by,
+            address: *address,
+            age: now.monotonic.since(*at),
+        };
+        self.observed.iter().map(observation).collect()
     }
 
     /// Where we can be reached: what a router forwards first, then as seen by others, then our own addresses.

@@ -502,6 +502,7 @@ impl Node {
             address: self.address,
             rights: own.map_or(certificate.rights, |member| member.rights),
             observed: self.announcer.observed(),
+            observations: self.announcer.observations(now),
             neighbours: self.neighbours.admitted(),
             relays: self.relays.snapshots(now),
             own_relay: self.own_relay.as_ref().map(|own| own.value().clone()),

@@ -95,6 +95,8 @@ pub(crate) enum DaemonCommand {
     Relays(NetworkArgs),
     /// List the overlay's routes: which way packets go to each member
     Routes(NetworkArgs),
+    /// What this machine's network lets through: UDP, IPv4 and IPv6, the NAT, the router's ports, relays
+    Netcheck(NetworkArgs),
     /// Revoke a member: for everyone, for ever
     Revoke(MemberArgs),
     /// Block a member: for this machine only

@@ -56,6 +56,7 @@ pub(crate) enum Request {
     Why(WhyQuery),
     Relays(InNetwork),
     Routes(InNetwork),
+    Netcheck(InNetwork),
     Revoke(Revoke),
     Block(Block),
     Unblock { name: String, network: InNetwork },
@@ -137,6 +138,7 @@ impl Request {
             DaemonCommand::Why(MemberArgs { name, network }) => Self::Why(WhyQuery { name, network: network.network }),
             DaemonCommand::Relays(network) => Self::Relays(network.into()),
             DaemonCommand::Routes(network) => Self::Routes(network.into()),
+            DaemonCommand::Netcheck(network) => Self::Netcheck(network.into()),
             DaemonCommand::Revoke(MemberArgs { name, network }) => {
                 Self::Revoke(Revoke { network: network.network, name })
             }

@@ -26,6 +26,7 @@ mod join;
 mod logging;
 mod meaning;
 mod members;
+mod netcheck;
 mod networks;
 mod output;
 mod overview;

@@ -14,8 +14,8 @@ use super::failure::Failure;
 use super::meaning::{Action, Alone, Request};
 use super::output::{Form, Output, to_stderr};
 use super::{
-    certificates, completions, demo_tool, detach, doctor, down, events, invites, join, members, networks, overview,
-    peers, ping, probe, records, relays, routes, service, status, up, why,
+    certificates, completions, demo_tool, detach, doctor, down, events, invites, join, members, netcheck, networks,
+    overview, peers, ping, probe, records, relays, routes, service, status, up, why,
 };
 use crate::demo;
 
@@ -73,6 +73,7 @@ async fn serve(request: Request, context: &Context) -> Result<(), Failure> {
         Request::Why(query) => why::show(context, &query).await,
         Request::Relays(network) => relays::list(context, &network).await,
         Request::Routes(network) => routes::list(context, &network).await,
+        Request::Netcheck(network) => netcheck::show(context, &network).await,
         Request::Revoke(request) => members::revoke(context, &request).await,
         Request::Block(request) => members::block(context, &request).await,
         Request::Unblock { name, network } => members::unblock(context, &name, &network).await,
@@ -161,7 +162,7 @@ mod tests {
     fn every_command_of_this_version_is_there_and_no_other() {
         let names: Vec<String> =
             Typed::command().get_subcommands().filter(|c| !c.is_hide_set()).map(|c| c.get_name().to_owned()).collect();
-        let expected = "create invite invites join up down leave status peers ping why relays routes revoke block \
+        let expected = "create invite invites join up down leave status peers ping why relays routes netcheck revoke block \
                         unblock certificate dns events doctor service demo completions";
         assert_eq!(names, expected.split_whitespace().collect::<Vec<_>>());
     }

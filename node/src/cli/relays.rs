@@ -41,7 +41,7 @@ fn network_text(network: &str, relays: &Relays, style: Style) -> String {
     text
 }
 
-fn table(relays: &[&RelayStatus], style: Style) -> String {
+pub(super) fn table(relays: &[&RelayStatus], style: Style) -> String {
     let mut table = Table::new(["NAME", "STANDING", "RTT", "LOAD", "MEMBERS", "REGION", "ENDPOINT"]);
     for relay in relays {
         table.row(row(relay));

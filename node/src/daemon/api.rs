@@ -146,6 +146,12 @@ impl Daemon for Api {
         Ok(doc::Routes { schema: SchemaVersion, routes: networks.iter().flat_map(explaining::routes).collect() })
     }
 
+    async fn netcheck(&self, network: InNetwork) -> Result<doc::Netcheck, ApiError> {
+        let networks = self.networks(&network).await?;
+        let checked = networks.iter().map(|network| explaining::netcheck(network, Instant::now()));
+        Ok(doc::Netcheck { schema: SchemaVersion, networks: checked.collect() })
+    }
+
     async fn events(&self, query: doc::EventsQuery) -> Result<doc::Events, ApiError> {
         let after = query.after.unwrap_or(0);
         let events = self

@@ -87,6 +87,8 @@ pub(crate) struct NetworkView {
     pub(crate) control_listen: Vec<control::DialAddr>,
     pub(crate) bootstrap: Vec<Bootstrap>,
     pub(crate) port_mapping: Standing,
+    /// This machine's own addresses.
+    pub(crate) local: Vec<IpAddr>,
     pub(crate) snapshot: Snapshot,
 }
 
@@ -435,6 +437,7 @@ impl Engine {
             control_listen: network.listening.iter().copied().collect(),
             bootstrap: network.bootstrap(&self.local, &snapshot.observed),
             port_mapping: network.port_mapping.clone(),
+            local: self.local.clone(),
             snapshot,
         }
     }

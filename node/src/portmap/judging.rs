@@ -41,7 +41,7 @@ pub(super) fn usable(external: SocketAddr) -> Result<SocketAddr, Refusal> {
 
 /// Whether an address can be one of the internet: none that is private (RFC 1918), a provider's own (RFC 6598) or
 /// cannot be sent to.
-pub(super) fn is_internet(ip: Ipv4Addr) -> bool {
+pub(crate) fn is_internet(ip: Ipv4Addr) -> bool {
     let is_shared = ip.octets()[0] == 100 && ip.octets()[1] & 0xC0 == 64;
     is_dialable(&SocketAddr::new(ip.into(), 1)) && !ip.is_private() && !is_shared
 }

@@ -24,6 +24,7 @@ use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
+pub(crate) use judging::is_internet;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 

@@ -3,6 +3,7 @@
 //! Judges what a network's view says. It does not ask anybody, does not know what time it is, and keeps nothing.
 
 mod listing;
+mod netcheck;
 
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use super::engine::NetworkView;
 use super::status::peer_status;
 
 pub(crate) use listing::{own_relay, relays, routes};
+pub(crate) use netcheck::netcheck;
 
 /// A peer that fell silent this recently may be moving; what is known of it is being tried.
 const MOVING_FOR: Duration = Duration::from_secs(30);

@@ -1,6 +1,7 @@
 use std::net::SocketAddr;
+use std::time::Instant;
 
-use holloway_mesh::{CipherChoice, DropCounts, SessionSnapshot, Snapshot};
+use holloway_mesh::{CipherChoice, DropCounts, Observation, SessionSnapshot, Snapshot};
 use holloway_wire::{
     IdentityKey, Load, NetworkId, NodeId, OverlayAddr, Place, RelayAnnouncement, RelayChannel, RelayRefusal,
     RelayState, Suite, UnixTime,
@@ -9,7 +10,7 @@ use holloway_wire::{
 use super::super::network::Dataplane;
 use super::listing::relay_status;
 use super::*;
-use crate::portmap::Standing;
+use crate::portmap::{Mapping, Protocol, Refusal, Standing};
 
 const ROOT: u8 = 1;
 const ALICE: u8 = 2;
@@ -143,6 +144,7 @@ fn network() -> NetworkView {
         },
         control_listen: vec![],
         port_mapping: Standing::Off,
+        local: vec![],
         bootstrap: vec![],
         snapshot: Snapshot {
             network: id,
@@ -154,6 +156,7 @@ fn network() -> NetworkView {
             address: OverlayAddr::of_node(&id, &node(BOB)),
             rights: Rights::ISSUE,
             observed: vec![],
+            observations: vec![],
             neighbours: vec![node(ALICE)],
             relays: vec![],
             own_relay: None,
@@ -453,4 +456,90 @@ fn the_port_to_forward_is_one_that_the_router_sees() {
     assert_eq!(data_port(&network), Some(42050));
     network.data_listen = vec![address("127.0.0.1:9")];
     assert_eq!(data_port(&network), None);
+}
+
+/// Bob behind a router, with a relay that answers; the founder and carol have seen him at these addresses.
+fn seen_at(addresses: [&str; 2]) -> NetworkView {
+    let mut network = with_relay(RelayStanding::Home);
+    network.local = vec!["192.168.1.2".parse().unwrap()];
+    network.snapshot.peers = vec![carol()];
+    let observation = |by, at| Observation { by: node(by), address: address(at), age: Duration::from_secs(20) };
+    network.snapshot.observations = vec![observation(ALICE, addresses[0]), observation(CAROL, addresses[1])];
+    network
+}
+
+fn checked(network: &NetworkView) -> doc::NetworkCheck {
+    netcheck(network, Instant::now())
+}
+
+#[test]
+fn a_router_is_judged_by_two_that_see_this_machine() {
+    let one = checked(&seen_at(["198.51.100.9:42042", "198.51.100.9:42042"]));
+    assert_eq!((one.udp, one.nat.mapping), (doc::UdpState::Works, doc::NatMapping::EndpointIndependent));
+    assert_eq!((one.direct, one.ipv4.state), (doc::DirectPaths::Most, doc::FamilyState::Works));
+    assert_eq!(one.ipv6.state, doc::FamilyState::Absent);
+    assert_eq!((one.nat.seen[1].by.as_str(), one.nat.seen[1].age_s), ("carol", 20));
+    let other = checked(&seen_at(["198.51.100.9:42042", "198.51.100.9:1042"]));
+    assert_eq!((other.nat.mapping, other.direct), (doc::NatMapping::EndpointDependent, doc::DirectPaths::Open));
+    assert!(other.summary.contains("only to peers that anyone can reach"), "{}", other.summary);
+}
+
+#[test]
+fn a_word_that_is_old_or_of_the_local_network_tells_nothing_of_a_router() {
+    let mut network = seen_at(["198.51.100.9:42042", "192.168.1.2:42042"]);
+    let check = checked(&network);
+    assert_eq!((check.nat.mapping, check.direct), (doc::NatMapping::Unknown, doc::DirectPaths::Unknown));
+    network.snapshot.observations[0].age = Duration::from_secs(90);
+    assert_eq!(checked(&network).nat.seen, []);
+}
+
+#[test]
+fn a_machine_that_is_seen_at_its_own_address_has_no_router_that_translates() {
+    let mut network = seen_at(["198.51.100.9:42042", "198.51.100.9:42042"]);
+    network.local = vec!["198.51.100.9".parse().unwrap()];
+    network.port_mapping = Standing::Public;
+    let check = checked(&network);
+    assert_eq!((check.nat.mapping, check.direct), (doc::NatMapping::None, doc::DirectPaths::Anyone));
+    assert_eq!(check.port_mapping.state, doc::PortMappingState::NotNeeded);
+}
+
+#[test]
+fn a_forwarded_port_lets_anyone_in_and_says_nothing_of_what_goes_out() {
+    let external = address("203.0.113.9:42042");
+    let mut network = seen_at(["198.51.100.9:1", "203.0.113.9:42042"]);
+    let until = Instant::now() + Duration::from_secs(600);
+    network.port_mapping = Standing::Held(Mapping { protocol: Protocol::NatPmp, external, until });
+    let check = netcheck(&network, until - Duration::from_secs(60));
+    assert_eq!((check.nat.mapping, check.direct), (doc::NatMapping::Unknown, doc::DirectPaths::Anyone));
+    assert_eq!(check.port_mapping.protocol.as_deref(), Some("NAT-PMP"));
+    assert_eq!(check.port_mapping.expires_in_s, Some(60));
+    let expired = netcheck(&network, until + Duration::from_secs(60));
+    assert_eq!(expired.port_mapping.expires_in_s, Some(0));
+}
+
+#[test]
+fn without_udp_there_are_no_direct_paths_and_without_anybody_nothing_is_known() {
+    let mut by_stream = with_relay(RelayStanding::Home);
+    by_stream.snapshot.relays[0].is_stream = true;
+    let check = checked(&by_stream);
+    assert_eq!((check.udp, check.direct), (doc::UdpState::Blocked, doc::DirectPaths::None));
+    for network in [network(), with_relay(RelayStanding::Silent)] {
+        let check = checked(&network);
+        assert_eq!((check.udp, check.direct), (doc::UdpState::Unknown, doc::DirectPaths::Unknown));
+    }
+}
+
+#[test]
+fn why_no_port_is_forwarded_is_said_in_words() {
+    let words = |refusals| {
+        let mut network = network();
+        network.port_mapping = Standing::Refused(refusals);
+        checked(&network).port_mapping.words
+    };
+    let silent = |protocol| (protocol, Refusal::Silent);
+    assert!(words(vec![silent(Protocol::Pcp), silent(Protocol::Upnp)]).contains("answers neither"));
+    let refused = (Protocol::NatPmp, Refusal::Refused("not authorized".into()));
+    assert!(words(vec![silent(Protocol::Pcp), refused]).ends_with("refuses (NAT-PMP: not authorized)"));
+    let unusable = (Protocol::Upnp, Refusal::Unusable("100.64.0.9".parse().unwrap()));
+    assert!(words(vec![silent(Protocol::Pcp), unusable]).contains("100.64.0.9 is not public"));
 }
