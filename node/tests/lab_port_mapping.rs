@@ -98,3 +98,28 @@ fn machines_behind_one_router_get_a_port_each_and_one_that_does_not_want_any_get
     wait_forwarded(&carol, &router, 1);
     carol.daemon.terminate().unwrap();
 }
+
+#[test]
+fn a_machine_that_moves_asks_its_new_router_and_one_that_crashed_gets_its_port_again() {
+    let lab = Lab::new("mapping-moves").unwrap();
+    let alice = founder(&lab, &lab.public_host("alice").unwrap(), "");
+    let (first, first_router) = symmetric(&lab, "first", MappingProtocol::NatPmp);
+    let (second, second_router) = symmetric(&lab, "second", MappingProtocol::Pcp);
+    let mut bob = member(&lab, &alice, &first.host("bob").unwrap(), "");
+    wait_forwarded(&bob, &first_router, 1);
+    bob.host().link().move_to(second.lan()).unwrap();
+    let forwarded = ForwardedPort { external: DATA_PORT, to: SocketAddrV4::new(bob.host().ipv4(), DATA_PORT) };
+    assert_eq!(wait_forwarded(&bob, &second_router, 1), [forwarded]);
+    let has_news = |machine: &Machine| {
+        let external = format!("{}:{DATA_PORT}", second_router.external_ipv4());
+        machine.wait("the new address", || (machine.network()["data"]["mapped"] == external).then_some(()));
+    };
+    has_news(&bob);
+
+    bob.kill9();
+    assert_eq!(second_router.forwarded().unwrap(), [forwarded], "nobody has taken it back");
+    bob.start();
+    has_news(&bob);
+    bob.daemon.terminate().unwrap();
+    assert_eq!(second_router.forwarded().unwrap(), []);
+}

@@ -8,7 +8,7 @@ use crab_nat::{
 };
 use tokio::time::timeout;
 
-use super::judging::{LIFETIME, refused, usable};
+use super::judging::{LIFETIME, believed, refused, usable};
 use super::upnp::UpnpLease;
 use super::way::Way;
 use super::{Protocol, Refusal};
@@ -65,20 +65,32 @@ async fn by_pcp(way: &Way) -> Result<Lease, Refusal> {
     let (router, port) = (GatewayAddress::IpV4(way.router), internal_port(way)?);
     let request = pcp::BaseMapRequest::new(router, IpAddr::V4(*way.local.ip()), InternetProtocol::Udp, port);
     let mapping = pcp::port_mapping(request, None, None, options(port)).await;
-    Lease::by_datagram(mapping.map_err(|failure| of_failure(&failure.into()))?).await
+    Lease::by_datagram(mapping.map_err(MappingFailure::from)).await
 }
 
 async fn by_nat_pmp(way: &Way) -> Result<Lease, Refusal> {
     let (router, port) = (GatewayAddress::IpV4(way.router), internal_port(way)?);
     let mapping = natpmp::port_mapping(router, InternetProtocol::Udp, port, options(port)).await;
-    Lease::by_datagram(mapping.map_err(|failure| of_failure(&failure.into()))?).await
+    Lease::by_datagram(mapping.map_err(MappingFailure::from)).await
+}
+
+/// Asks for the same mapping again, for as long as at first: the library would ask for what was granted, a lie included.
+async fn again(held: &PortMapping) -> Result<PortMapping, MappingFailure> {
+    let (router, port, options) = (held.gateway(), held.internal_port(), options(held.external_port()));
+    match held.mapping_type() {
+        PortMappingType::Pcp { client, nonce, external_ip } => {
+            let request = pcp::BaseMapRequest::new(router, client, InternetProtocol::Udp, port);
+            Ok(pcp::port_mapping(request, Some(nonce), Some(external_ip), options).await?)
+        }
+        PortMappingType::NatPmp => Ok(natpmp::port_mapping(router, InternetProtocol::Udp, port, options).await?),
+    }
 }
 
 fn internal_port(way: &Way) -> Result<NonZeroU16, Refusal> {
     NonZeroU16::new(way.local.port()).ok_or_else(|| refused(&"the data path has no port"))
 }
 
-/// The same port outside as inside, if the router has it free.
+/// This port outside, if the router has it free.
 fn options(port: NonZeroU16) -> PortMappingOptions {
     PortMappingOptions {
         external_port: Some(port),
@@ -97,7 +109,8 @@ fn of_failure(failure: &MappingFailure) -> Refusal {
 }
 
 impl Lease {
-    async fn by_datagram(mapping: PortMapping) -> Result<Self, Refusal> {
+    async fn by_datagram(granted: Result<PortMapping, MappingFailure>) -> Result<Self, Refusal> {
+        let mapping = granted.map_err(|failure| of_failure(&failure))?;
         let (protocol, ip) = match mapping.mapping_type() {
             PortMappingType::Pcp { external_ip, .. } => (Protocol::Pcp, external_ip),
             PortMappingType::NatPmp => {
@@ -117,6 +130,7 @@ impl Lease {
 
     /// Gives a mapping back that is of no use.
     async fn judged(mut self) -> Result<Self, Refusal> {
+        self.lifetime = believed(self.lifetime)?;
         match usable(self.external) {
             Ok(external) => {
                 self.external = external;
@@ -133,11 +147,7 @@ impl Lease {
     pub(super) async fn renew(&self) -> Result<Self, Refusal> {
         let renewed = async {
             match &self.held {
-                Held::Datagram(mapping) => {
-                    let mut mapping = mapping.clone();
-                    mapping.renew().await.map_err(|failure| of_failure(&failure))?;
-                    Self::by_datagram(mapping).await
-                }
+                Held::Datagram(mapping) => Self::by_datagram(again(mapping).await).await,
                 Held::Upnp(lease) => lease.renew().await.map(Self::by_upnp),
             }
         };

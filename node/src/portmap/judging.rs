@@ -19,9 +19,12 @@ const BACKOFF_MAX: Duration = Duration::from_secs(3600);
 /// Most letters of what a router said that are kept.
 const WORDS_MAX: usize = 120;
 
-/// How long a mapping is taken to live, whatever the router says.
-pub(super) fn believed(granted: Duration) -> Duration {
-    granted.clamp(LIFETIME_MIN, LIFETIME)
+/// How long a mapping is taken to live, whatever the router says; one that does not live at all is a refusal.
+pub(super) fn believed(granted: Duration) -> Result<Duration, Refusal> {
+    match granted.is_zero() {
+        true => Err(refused(&"the router grants no time")),
+        false => Ok(granted.clamp(LIFETIME_MIN, LIFETIME)),
+    }
 }
 
 /// How long to wait after this many refusals on end.
@@ -78,8 +81,9 @@ mod tests {
 
     #[test]
     fn lifetimes_are_believed_within_bounds() {
-        let seconds = |granted| believed(Duration::from_secs(granted)).as_secs();
-        assert_eq!((seconds(0), seconds(119), seconds(121)), (120, 120, 121));
+        let seconds = |granted| believed(Duration::from_secs(granted)).unwrap().as_secs();
+        assert!(believed(Duration::ZERO).is_err());
+        assert_eq!((seconds(1), seconds(119), seconds(121)), (120, 120, 121));
         assert_eq!((seconds(3600), seconds(u64::from(u32::MAX))), (3600, 3600));
     }
 

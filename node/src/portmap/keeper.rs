@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use super::asking::{Lease, ask};
-use super::judging::{backoff, believed};
+use super::judging::backoff;
 use super::way::Way;
 use super::{Mapping, Refusal, Standing};
 
@@ -123,7 +123,7 @@ where
     }
 
     async fn granted(&mut self, lease: Lease) -> Instant {
-        let (now, lifetime) = (Instant::now(), believed(lease.lifetime));
+        let (now, lifetime) = (Instant::now(), lease.lifetime);
         let mapping = Mapping { protocol: lease.protocol, external: lease.external, until: now + lifetime };
         tracing::debug!(protocol = %mapping.protocol, external = %mapping.external, ?lifetime, "the router forwards a port");
         self.refusals = 0;
