@@ -3,4 +3,5 @@
 //! Knows nothing of what drives it: libFuzzer in `fuzz_targets/`, the replay of the corpus in the crates' own tests.
 
 pub mod mesh;
+pub mod relay;
 pub mod wire;

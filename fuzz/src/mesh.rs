@@ -95,6 +95,7 @@ fn datagrams(outputs: Vec<Output>) -> Vec<Vec<u8>> {
         | Output::Persist { .. }
         | Output::Forwarding(_)
         | Output::Stream(_)
+        | Output::Relay(_)
         | Output::Event(_) => None,
     };
     outputs.into_iter().filter_map(datagram).collect()
@@ -165,6 +166,7 @@ fn carry(alice: &mut Node, bob: &mut Node) -> Arc<Sealer> {
                 | Output::Persist { .. }
                 | Output::Forwarding(_)
                 | Output::Stream(_)
+                | Output::Relay(_)
                 | Output::Event(_) => {}
             }
         }

@@ -102,6 +102,8 @@ pub enum Reply {
         endpoint: Endpoint,
         /// The name of the relay that it came through.
         relay: Option<Label>,
+        /// The names of the relays that follow, where the way leads over several.
+        route: Vec<Label>,
     },
 }
 

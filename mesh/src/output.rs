@@ -6,10 +6,10 @@ use holloway_wire::{ControlAddr, Endpoint, Label, NodeId, Publication, Publicati
 use crate::command::{CommandError, CommandId, Reply};
 use crate::drop_reason::DropCounts;
 use crate::invite::Invite;
+use crate::relays::RelayNews;
 use crate::tunnel::{Opener, Sealer};
 
 /// What a node wants done. Drain [`crate::Node::poll_output`] after every input.
-#[expect(clippy::large_enum_variant, reason = "outputs are moved once, and events are rare among them")]
 pub enum Output {
     /// Send a datagram.
     Transmit {
@@ -33,6 +33,8 @@ pub enum Output {
     Forwarding(Forwarding),
     /// Open or close a stream to a relay.
     Stream(StreamCommand),
+    /// Tell the relay of this machine, if it is one.
+    Relay(RelayNews),
     /// Tell whoever wants to know.
     Event(Event),
 }

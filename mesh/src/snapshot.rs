@@ -87,6 +87,8 @@ pub struct PeerSnapshot {
     pub endpoint: Option<Endpoint>,
     /// The name of the relay that it is behind.
     pub relay: Option<Label>,
+    /// The names of the relays that follow, where the way leads over several.
+    pub route: Vec<Label>,
     /// The last round trip over it.
     pub rtt: Option<Duration>,
     /// The longest record that it carries, in bytes.

@@ -20,13 +20,17 @@ struct Scene {
 
 impl Scene {
     fn new(seed: u64, relays: usize) -> Self {
+        Self::with(seed, relays, &holloway_relay::Settings::default())
+    }
+
+    fn with(seed: u64, relays: usize, settings: &holloway_relay::Settings) -> Self {
         let mut net = Net::found(seed);
         let relays: Vec<usize> = (0..relays)
             .map(|number| {
                 let side = net.join_by(0, &format!("relay{number}"), Rights::RELAY);
                 net.connect(side, 0);
                 net.pass(seconds(1));
-                net.start_relay(side);
+                net.start_relay_with(side, settings.clone());
                 side
             })
             .collect();
@@ -69,6 +73,13 @@ impl Scene {
     fn relay_of(&self, from: usize, to: usize) -> Option<usize> {
         let endpoint = self.path(from, to).filter(Endpoint::is_relayed)?;
         self.net.side_at(&Endpoint::udp(endpoint.socket_addr()))
+    }
+
+    /// The names of the relays that one end knows of on the way to the other.
+    fn relays_between(&self, from: usize, to: usize) -> Vec<String> {
+        let peers = self.net.sides[from].node.snapshot(self.net.now_at(from)).peers;
+        let peer = peers.into_iter().find(|peer| peer.node == self.net.sides[to].id).expect("a member");
+        peer.relay.iter().chain(&peer.route).map(ToString::to_string).collect()
     }
 
     /// Takes a relay away, as if its machine had lost power.
@@ -190,6 +201,45 @@ fn the_standby_takes_over_from_a_home_relay_that_is_gone() {
         }
     }
     panic!("nothing arrives any more");
+}
+
+#[test]
+fn a_relay_that_stops_is_left_at_once() {
+    for seed in 917..922 {
+        let mut scene = Scene::new(seed, 2);
+        let (one, other) = (scene.one, scene.other);
+        assert_eq!(scene.talk_apart(seconds(3)), 1);
+        let first = scene.relay_of(one, other).expect("a relay");
+        scene.net.act_relay(first, holloway_relay::Server::stop);
+        let straight = scene.is_straight();
+        scene.net.run_lossy(|flight| !straight(flight));
+        scene.kill(first);
+        assert_eq!(scene.talk_apart(Duration::from_millis(50)), 1, "seed {seed}");
+        assert!(scene.relay_of(one, other).is_some_and(|second| second != first));
+    }
+}
+
+#[test]
+fn a_relay_that_has_too_much_to_do_is_left_for_another() {
+    let mut scene = Scene::with(922, 2, &holloway_relay::Settings { capacity_mbps: 1, ..Default::default() });
+    let (one, other) = (scene.one, scene.other);
+    assert_eq!(scene.talk_apart(seconds(3)), 1);
+    let home = |scene: &Scene| {
+        let relays = scene.net.sides[scene.one].node.snapshot(scene.net.now_at(scene.one)).relays;
+        let home = relays.into_iter().find(|relay| relay.standing == RelayStanding::Home).expect("a home relay");
+        (home.announcement.node, home.load.percent())
+    };
+    // Thirty seconds of a megabit a second and more, all over one of the two.
+    let busy = scene.relay_of(one, other).expect("a relay");
+    for _ in 0..120 {
+        for _ in 0..100 {
+            scene.net.send(one, other, &[0; 1000]);
+        }
+        scene.pass_apart(Duration::from_millis(500));
+        assert_eq!(scene.relay_of(one, other), Some(busy), "a path that answers is kept");
+    }
+    let (chosen, load) = home(&scene);
+    assert!(chosen != scene.net.sides[busy].id && load < 70, "the other relay, which has less to do: {load} %");
 }
 
 #[test]
@@ -362,4 +412,67 @@ fn members_talk_on_for_an_hour_when_everything_else_is_gone() {
     }
     assert_eq!(arrived, 720);
     assert!(rotations(&scene).expect("a member") >= before + 25, "and their keys are rotated");
+}
+
+/// Two members that reach one relay each, and these nothing but each other: the way leads over both.
+#[test]
+fn members_of_relays_that_only_reach_each_other_talk_over_both() {
+    for seed in 912..917 {
+        let mut scene = Scene::new(seed, 2);
+        let (one, other) = (scene.one, scene.other);
+        let [first, second] = [0, 1].map(|relay| scene.net.sides[scene.relays[relay]].endpoint);
+        let ends = [scene.net.sides[one].endpoint, scene.net.sides[other].endpoint];
+        let apart = [(ends[0], ends[1]), (ends[0], second), (ends[1], first)];
+        let passes =
+            move |flight: &Flight| apart.iter().all(|(a, b)| ![(a, b), (b, a)].contains(&(&flight.from, &flight.to)));
+        scene.net.pass_lossy(seconds(60), passes);
+        let before = scene.net.sides[other].received.len();
+        scene.net.send(one, other, b"there");
+        scene.net.pass_lossy(seconds(3), passes);
+        assert_eq!(scene.net.sides[other].received.len() - before, 1, "seed {seed}");
+        let before = scene.net.sides[one].received.len();
+        scene.net.send(other, one, b"back");
+        scene.net.pass_lossy(seconds(3), passes);
+        assert_eq!(scene.net.sides[one].received.len() - before, 1, "seed {seed}");
+        // Whoever has never asked for a way knows its first relay only.
+        let ways = [(one, other), (other, one)].map(|(from, to)| scene.relays_between(from, to));
+        assert_eq!(ways.each_ref().map(|way| way[0].as_str()), ["relay0", "relay1"], "seed {seed}");
+        let whole = [vec!["relay0", "relay1"], vec!["relay1", "relay0"]];
+        assert!(ways.iter().zip(whole).any(|(way, whole)| *way == whole), "seed {seed}: {ways:?}");
+    }
+}
+
+/// Two relays that do not reach each other, and two that reach both but neither member.
+#[test]
+fn a_relay_in_the_middle_is_gone_around() {
+    for seed in 923..926 {
+        let mut scene = Scene::new(seed, 4);
+        let (one, other) = (scene.one, scene.other);
+        let [first, second, third, fourth] = [0, 1, 2, 3].map(|relay| scene.net.sides[scene.relays[relay]].endpoint);
+        let ends = [scene.net.sides[one].endpoint, scene.net.sides[other].endpoint];
+        let mut apart = vec![(ends[0], ends[1]), (ends[0], second), (ends[1], first), (first, second)];
+        apart.extend([third, fourth].into_iter().flat_map(|between| ends.map(|end| (end, between))));
+        let passes =
+            move |flight: &Flight| apart.iter().all(|(a, b)| ![(a, b), (b, a)].contains(&(&flight.from, &flight.to)));
+        scene.net.pass_lossy(seconds(60), &passes);
+        let talk = |scene: &mut Scene, tenths: u32| {
+            (0..tenths).find(|_| {
+                let before = scene.net.sides[other].received.len();
+                scene.net.send(one, other, b"there");
+                scene.net.pass_lossy(Duration::from_millis(100), &passes);
+                scene.net.sides[other].received.len() > before
+            })
+        };
+        assert!(talk(&mut scene, 30).is_some(), "seed {seed}");
+        let way = scene.relays_between(one, other);
+        assert_eq!((way.len(), way[0].as_str()), (3, "relay0"), "seed {seed}: {way:?}");
+        let between = scene.relays[2..].iter().position(|side| {
+            let name = scene.net.sides[*side].node.snapshot(scene.net.now_at(*side)).label.to_string();
+            way[1] == name
+        });
+        scene.kill(scene.relays[2 + between.expect("one of the two")]);
+        let tenths = talk(&mut scene, 100);
+        let tenths = tenths.unwrap_or_else(|| panic!("seed {seed}: nothing arrives any more"));
+        assert!(tenths < 50, "seed {seed}: after {tenths} tenths of a second");
+    }
 }

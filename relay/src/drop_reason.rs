@@ -17,6 +17,9 @@ pub enum DropReason {
     /// The owner does not know it as a member.
     #[error("not_a_member")]
     NotAMember,
+    /// It asks for what only a relay may.
+    #[error("not_a_relay")]
+    NotARelay,
     /// A source, or a member, asks more often than it may.
     #[error("rate_limited")]
     RateLimited,
@@ -54,11 +57,12 @@ impl DropReason {
     const COUNT: usize = Self::ALL.len();
 
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Malformed,
         Self::Challenge,
         Self::Signature,
         Self::NotAMember,
+        Self::NotARelay,
         Self::RateLimited,
         Self::UnknownRegistration,
         Self::UnknownChannel,

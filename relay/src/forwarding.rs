@@ -19,16 +19,16 @@ pub enum Forwarding {
     Retire(RelayChannel),
 }
 
-/// One direction between two members: from the one whose number the channel is, to the other.
+/// One direction between two members, or a member and the next relay: from the one whose number the channel is, to the
+/// other.
 #[derive(Debug, Clone)]
 #[expect(clippy::disallowed_types, reason = "see the import")]
 pub struct Link {
     /// Where the sender is registered.
     pub(crate) source: SocketAddr,
-    /// Where the receiver is, while it is registered.
-    pub(crate) to: Option<SocketAddr>,
-    /// The receiver's number for the sender.
-    pub(crate) channel: RelayChannel,
+    /// Where the receiver or the next relay is, while it is there, and under which head it takes what is passed on: with
+    /// its number for the sender.
+    pub(crate) onward: Option<(SocketAddr, RelayFrameHeader)>,
     /// Who pays.
     pub(crate) account: Arc<Account>,
     pub(crate) used: Arc<AtomicU64>,
@@ -75,9 +75,9 @@ impl ForwardingTable {
         if link.source != *from {
             return Err(DropReason::ForeignSource);
         }
-        let to = link.to.ok_or(DropReason::Unreachable)?;
+        let onward = link.onward.ok_or(DropReason::Unreachable)?;
         link.account.charge(frame_bytes, now)?;
         link.used.store(now.as_nanos(), Relaxed);
-        Ok((to, RelayFrameHeader { direction: RelayDirection::FromRelay, channel: link.channel }))
+        Ok(onward)
     }
 }

@@ -22,12 +22,15 @@ mod drop_reason;
 mod forwarding;
 mod members;
 mod pairs;
+mod party;
 mod quota;
 mod server;
 mod settings;
+mod topology;
 
 pub use account::{Account, Month};
 pub use drop_reason::{DropCounts, DropReason};
 pub use forwarding::{Forwarding, ForwardingTable, Link};
 pub use server::{JudgeToken, Output, Server, Snapshot, Standing, Usage};
 pub use settings::{Identity, Settings};
+pub use topology::OwnLink;

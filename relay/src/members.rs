@@ -14,19 +14,34 @@ const BINDS: Pace = Pace { per_second: 20, burst: 64 };
 /// Times that one member is told of a channel that leads nowhere.
 const GONE: Pace = Pace { per_second: 10, burst: 10 };
 
+/// Circuits that another relay asks for: all its members may come back at once.
+const EXTENDS: Pace = Pace { per_second: 500, burst: 2_000 };
+
 /// A member where it registered last.
 pub(crate) struct Member {
     pub(crate) registration: RegistrationId,
     pub(crate) source: SocketAddr,
     pub(crate) account: Arc<Account>,
+    /// Whether it may relay itself.
+    pub(crate) is_relay: bool,
     binds: Turns,
     gone: Turns,
+    extends: Turns,
 }
 
 impl Member {
-    pub(crate) const fn new(registration: RegistrationId, source: SocketAddr, account: Arc<Account>) -> Self {
+    pub(crate) const fn new(
+        registration: RegistrationId,
+        source: SocketAddr,
+        account: Arc<Account>,
+        is_relay: bool,
+    ) -> Self {
         let never = Turns::NONE;
-        Self { registration, source, account, binds: never, gone: never }
+        Self { registration, source, account, is_relay, binds: never, gone: never, extends: never }
+    }
+
+    pub(crate) fn may_extend(&mut self, now: Instant) -> bool {
+        self.is_relay && self.extends.take(EXTENDS, now)
     }
 
     pub(crate) fn may_bind(&mut self, now: Instant) -> bool {
@@ -86,6 +101,10 @@ impl Members {
 
     pub(crate) fn at_source(&self, source: &SocketAddr) -> Option<NodeId> {
         self.by_source.get(source).copied()
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Member> {
+        self.by_node.values()
     }
 
     /// Those of whom nothing has been heard for too long.

@@ -198,7 +198,13 @@ fn strangers_get_no_more_than_they_send() {
             let mut datagram = match rng.random_range(0..6) {
                 0 => ToRelay::Register { id: 1 }.encode(),
                 1 => ToRelay::Ping { registration: alice.registration, id: rng.random() }.encode(),
-                2 => ToRelay::Bind { registration: alice.registration, id: 1, node: bob.key.node_id() }.encode(),
+                2 => ToRelay::Bind {
+                    registration: alice.registration,
+                    id: 1,
+                    node: bob.key.node_id(),
+                    relays: Vec::new(),
+                }
+                .encode(),
                 3 => frame(channel, &record(rng.random_range(1..200))),
                 4 => frame(RelayChannel(rng.random()), &record(rng.random_range(1..200))),
                 _ => stage.answer(stranger, rng.random()).encode(),
@@ -322,12 +328,26 @@ fn a_draining_relay_serves_those_it_has_and_takes_no_others() {
     stage.pass(Duration::ZERO);
     let told: Vec<RelayState> = stage.announced[before..].iter().map(|announced| announced.state).collect();
     assert_eq!(told, [RelayState::Draining], "everyone is told at once");
+    let id = alice.registration.0;
+    let told = stage.heard(alice.at);
+    assert!(matches!(told[..], [FromRelay::Pong { id: said, state: RelayState::Draining, .. }] if said == id));
     assert!(matches!(stage.ping(&alice)[..], [FromRelay::Pong { state: RelayState::Draining, .. }]));
     stage.hear(alice.at, &frame(to_bob, &record(100)));
     assert_eq!(stage.passed_on(bob.at).len(), 1);
     assert!(matches!(stage.register(&mut alice), Some(FromRelay::Registered { state: RelayState::Draining, .. })));
     let mut late = stage.peer(3);
     assert_eq!(stage.register(&mut late), Some(FromRelay::Refused { id: 2, refusal: RelayRefusal::Draining }));
+}
+
+#[test]
+fn a_relay_that_stops_tells_of_every_channel() {
+    let mut stage = Stage::new(24);
+    let (alice, bob) = (stage.registered(1), stage.registered(2));
+    let to_bob = stage.bind(&alice, &bob).expect("a channel");
+    stage.server.stop(stage.now);
+    stage.drain();
+    assert!(stage.heard(alice.at).contains(&FromRelay::Gone { channel: to_bob }));
+    assert_eq!(stage.heard(bob.at).iter().filter(|word| matches!(word, FromRelay::Gone { .. })).count(), 1);
 }
 
 #[test]

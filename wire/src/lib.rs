@@ -75,11 +75,11 @@ pub use record::{
 pub use redeem::{
     CONTACT_ADDRS_MAX, CONTACTS_MAX, Contact, PassedRedemption, RedeemReply, RedeemRequest, Refusal, SealedRequest,
 };
-pub use relay_announcement::{Load, Place, RelayAnnouncement, RelayState};
+pub use relay_announcement::{Load, Place, RELAY_LINKS_MAX, RelayAnnouncement, RelayLink, RelayState};
 pub use relay_frame::{RELAY_FRAME_LEN, RelayChannel, RelayDirection, RelayFrameHeader};
 pub use relay_message::{
-    CHALLENGE_LEN, Challenge, FromRelay, RELAY_MESSAGE_LEN_MAX, RegistrationId, RelayMessageKind, RelayRefusal,
-    RelayRegistration, ToRelay,
+    CHALLENGE_LEN, Challenge, FromRelay, RELAY_MESSAGE_LEN_MAX, RELAYS_IN_PATH_MAX, RegistrationId, RelayMessageKind,
+    RelayRefusal, RelayRegistration, ToRelay,
 };
 pub use revocation::{KEPT_MAX, Revocation};
 pub use rights::Rights;

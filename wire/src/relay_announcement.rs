@@ -1,4 +1,5 @@
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use minicbor::{Decoder, Encoder};
 
@@ -110,6 +111,40 @@ impl RelayState {
     }
 }
 
+/// Links to other relays that one relay speaks of.
+pub const RELAY_LINKS_MAX: usize = 16;
+
+/// How far another relay is from the one that says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RelayLink {
+    /// The other relay.
+    pub relay: NodeId,
+    rtt_micros: u32,
+}
+
+impl RelayLink {
+    /// A link with a round trip, which is kept in microseconds; one that takes longer than these can say is cut.
+    #[must_use]
+    pub fn new(relay: NodeId, rtt: Duration) -> Self {
+        Self { relay, rtt_micros: u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX) }
+    }
+
+    /// The round trip.
+    #[must_use]
+    pub const fn rtt(&self) -> Duration {
+        Duration::from_micros(self.rtt_micros as u64)
+    }
+
+    fn write(e: &mut Encoder<Vec<u8>>, link: &Self) {
+        put(e, |e| e.array(2)?.bytes(link.relay.as_bytes())?.u32(link.rtt_micros));
+    }
+
+    fn read(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        tuple(d, 2)?;
+        Ok(Self { relay: node_id(d)?, rtt_micros: d.u32()? })
+    }
+}
+
 /// A relay says that it is there, where, and how it is doing. The highest sequence wins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelayAnnouncement {
@@ -139,6 +174,8 @@ pub struct RelayAnnouncement {
     pub stream_port: Option<u16>,
     /// Whether it takes further members.
     pub state: RelayState,
+    /// The relays that it reaches by itself.
+    pub links: Vec<RelayLink>,
 }
 
 impl SignedMessage for RelayAnnouncement {
@@ -159,6 +196,7 @@ impl SignedMessage for RelayAnnouncement {
             .list(11, &self.endpoints, write_socket_addr)
             .optional(self.stream_port, |w, port| w.u64(12, port.into()))
             .u64(13, self.state as u64)
+            .list(14, &self.links, RelayLink::write)
             .finish()
     }
 
@@ -178,6 +216,7 @@ impl SignedMessage for RelayAnnouncement {
             endpoints: r.required(11, list(ENDPOINTS_MAX, read_socket_addr))?,
             stream_port: r.optional(12, port)?,
             state: r.required(13, RelayState::read)?,
+            links: r.required(14, list(RELAY_LINKS_MAX, RelayLink::read))?,
         };
         r.finish()?;
         Ok(announcement)

@@ -1,12 +1,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use minicbor::Decoder;
+use minicbor::{Decoder, Encoder};
 
+use crate::announcement::HOME_RELAYS_MAX;
 use crate::certificate::{MembershipCertificate, decode_certificates, encode_certificates_within, node_id};
 use crate::endpoint::{read_socket_addr, write_socket_addr};
 use crate::error::DecodeError;
-use crate::fields::{FieldReader, FieldWriter, array, bytes, u8, u64};
+use crate::fields::{FieldReader, FieldWriter, array, bytes, list, put, u8, u64};
 use crate::frame::{PROTOCOL_VERSION, is_supported_version};
 use crate::keys::NodeId;
 use crate::relay_announcement::{Load, RelayState};
@@ -27,6 +28,12 @@ const HEADER_LEN: usize = 4;
 /// A question is made this long, so that no answer to a stranger is longer (no amplification): a challenge with an IPv6
 /// address takes 74 bytes.
 const QUESTION_LEN: usize = 96;
+
+/// The same for the question for a channel: its answer names the relays that it leads over.
+const BIND_LEN: usize = 160;
+
+/// Relays that one path leads over, at most (ARCHITECTURE §5 "Relays").
+pub const RELAYS_IN_PATH_MAX: usize = 3;
 
 /// Certificates in an answer: as many as fit beside a signature over 150 bytes.
 const CERTIFICATES_LEN_MAX: usize = 900;
@@ -139,6 +146,23 @@ pub enum ToRelay {
         id: u64,
         /// To whom.
         node: NodeId,
+        /// Relays at which that member is found, if it is not found here.
+        relays: Vec<NodeId>,
+    },
+    /// A relay, registered as a member, asks the next one for its part of a circuit.
+    Extend {
+        /// The asking relay's registration.
+        registration: RegistrationId,
+        /// For the answer.
+        id: u64,
+        /// Whose circuit it is.
+        from: NodeId,
+        /// To whom it leads.
+        to: NodeId,
+        /// The relays that follow; none when the member is to be found here.
+        route: Vec<NodeId>,
+        /// What comes back is to be sent to the asking relay on this channel.
+        channel: RelayChannel,
     },
 }
 
@@ -193,6 +217,15 @@ pub enum FromRelay {
         node: NodeId,
         /// The asker's number for it.
         channel: RelayChannel,
+        /// The relays that it leads over from this one on; none when the member is registered here.
+        route: Vec<NodeId>,
+    },
+    /// The rest of a circuit is there.
+    Extended {
+        /// From the question.
+        id: u64,
+        /// What goes to the circuit's far end is to be sent on this channel.
+        channel: RelayChannel,
     },
     /// The member is not registered here.
     Unbound {
@@ -240,24 +273,36 @@ impl ToRelay {
     pub fn encode(&self) -> Vec<u8> {
         let w = FieldWriter::new();
         match self {
-            Self::Register { id } => padded(|padding| FieldWriter::new().u64(0, 1).u64(1, *id).bytes(2, padding)),
+            Self::Register { id } => {
+                padded(QUESTION_LEN, |padding| FieldWriter::new().u64(0, 1).u64(1, *id).bytes(2, padding))
+            }
             Self::Answer { id, registration, certificates } => datagram(
                 w.u64(0, 2)
                     .u64(1, *id)
                     .field(2, |e| registration.write(e))
                     .bytes(3, &encode_certificates_within(certificates, CERTIFICATES_LEN_MAX)),
             ),
-            Self::Ping { registration, id } => {
-                padded(|padding| FieldWriter::new().u64(0, 3).u64(1, registration.0).u64(2, *id).bytes(3, padding))
-            }
-            Self::Bind { registration, id, node } => padded(|padding| {
+            Self::Ping { registration, id } => padded(QUESTION_LEN, |padding| {
+                FieldWriter::new().u64(0, 3).u64(1, registration.0).u64(2, *id).bytes(3, padding)
+            }),
+            Self::Bind { registration, id, node, relays } => padded(BIND_LEN, |padding| {
                 FieldWriter::new()
                     .u64(0, 4)
                     .u64(1, registration.0)
                     .u64(2, *id)
                     .bytes(3, node.as_bytes())
-                    .bytes(4, padding)
+                    .list(4, relays, write_node)
+                    .bytes(5, padding)
             }),
+            Self::Extend { registration, id, from, to, route, channel } => datagram(
+                w.u64(0, 5)
+                    .u64(1, registration.0)
+                    .u64(2, *id)
+                    .bytes(3, from.as_bytes())
+                    .bytes(4, to.as_bytes())
+                    .list(5, route, write_node)
+                    .u64(6, channel.0.into()),
+            ),
         }
     }
 
@@ -286,18 +331,26 @@ impl ToRelay {
             4 => {
                 let (registration, id) = (RegistrationId(r.required(1, u64)?), r.required(2, u64)?);
                 let node = r.required(3, node_id)?;
-                r.required(4, padding)?;
-                Self::Bind { registration, id, node }
+                let relays = r.required(4, list(HOME_RELAYS_MAX, node_id))?;
+                r.required(5, padding)?;
+                Self::Bind { registration, id, node, relays }
             }
+            5 => Self::Extend {
+                registration: RegistrationId(r.required(1, u64)?),
+                id: r.required(2, u64)?,
+                from: r.required(3, node_id)?,
+                to: r.required(4, node_id)?,
+                route: r.required(5, list(RELAYS_IN_PATH_MAX - 2, node_id))?,
+                channel: r.required(6, channel)?,
+            },
             _ => return Err(DecodeError::Value),
         };
         r.finish()?;
         match &message {
             Self::Answer { certificates, .. } if certificates.is_empty() => Err(DecodeError::Field),
-            Self::Answer { .. } => Ok(message),
-            Self::Register { .. } | Self::Ping { .. } | Self::Bind { .. } if datagram.len() < QUESTION_LEN => {
-                Err(DecodeError::Truncated)
-            }
+            Self::Answer { .. } | Self::Extend { .. } => Ok(message),
+            Self::Register { .. } | Self::Ping { .. } if datagram.len() < QUESTION_LEN => Err(DecodeError::Truncated),
+            Self::Bind { .. } if datagram.len() < BIND_LEN => Err(DecodeError::Truncated),
             Self::Register { .. } | Self::Ping { .. } | Self::Bind { .. } => Ok(message),
         }
     }
@@ -326,11 +379,12 @@ impl FromRelay {
                 .field(2, |e| write_socket_addr(e, observed))
                 .u64(3, load.percent().into())
                 .u64(4, *state as u64),
-            Self::Bound { id, node, channel } => {
-                w.u64(0, 0x14).u64(1, *id).bytes(2, node.as_bytes()).u64(3, channel.0.into())
+            Self::Bound { id, node, channel, route } => {
+                w.u64(0, 0x14).u64(1, *id).bytes(2, node.as_bytes()).u64(3, channel.0.into()).list(4, route, write_node)
             }
             Self::Unbound { id, node } => w.u64(0, 0x15).u64(1, *id).bytes(2, node.as_bytes()),
             Self::Gone { channel } => w.u64(0, 0x16).u64(1, channel.0.into()),
+            Self::Extended { id, channel } => w.u64(0, 0x17).u64(1, *id).u64(2, channel.0.into()),
         })
     }
 
@@ -360,11 +414,15 @@ impl FromRelay {
                 load: r.required(3, Load::read)?,
                 state: r.required(4, RelayState::read)?,
             },
-            0x14 => {
-                Self::Bound { id: r.required(1, u64)?, node: r.required(2, node_id)?, channel: r.required(3, channel)? }
-            }
+            0x14 => Self::Bound {
+                id: r.required(1, u64)?,
+                node: r.required(2, node_id)?,
+                channel: r.required(3, channel)?,
+                route: r.required(4, list(RELAYS_IN_PATH_MAX - 1, node_id))?,
+            },
             0x15 => Self::Unbound { id: r.required(1, u64)?, node: r.required(2, node_id)? },
             0x16 => Self::Gone { channel: r.required(1, channel)? },
+            0x17 => Self::Extended { id: r.required(1, u64)?, channel: r.required(2, channel)? },
             _ => return Err(DecodeError::Value),
         };
         r.finish()?;
@@ -379,9 +437,9 @@ fn datagram(w: FieldWriter) -> Vec<u8> {
 }
 
 /// A question, as long as its answer at least.
-fn padded(with: impl Fn(&[u8]) -> FieldWriter) -> Vec<u8> {
+fn padded(length: usize, with: impl Fn(&[u8]) -> FieldWriter) -> Vec<u8> {
     let short = datagram(with(&[]));
-    datagram(with(&vec![0; QUESTION_LEN.saturating_sub(short.len())]))
+    datagram(with(&vec![0; length.saturating_sub(short.len())]))
 }
 
 fn open(datagram: &[u8]) -> Result<FieldReader<'_>, DecodeError> {
@@ -398,7 +456,7 @@ fn open(datagram: &[u8]) -> Result<FieldReader<'_>, DecodeError> {
 
 /// Zeros: nothing travels in a padding.
 fn padding(d: &mut Decoder<'_>) -> Result<(), DecodeError> {
-    let padding = bytes(QUESTION_LEN)(d)?;
+    let padding = bytes(BIND_LEN)(d)?;
     if padding.iter().any(|byte| *byte != 0) { Err(DecodeError::Value) } else { Ok(()) }
 }
 
@@ -413,6 +471,10 @@ fn flag(d: &mut Decoder<'_>) -> Result<bool, DecodeError> {
         1 => Ok(true),
         _ => Err(DecodeError::Value),
     }
+}
+
+fn write_node(e: &mut Encoder<Vec<u8>>, node: &NodeId) {
+    put(e, |e| e.bytes(node.as_bytes()));
 }
 
 fn channel(d: &mut Decoder<'_>) -> Result<RelayChannel, DecodeError> {

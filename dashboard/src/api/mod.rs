@@ -25,7 +25,7 @@ pub use netcheck::{
     PortMappingState, SeenAt, UdpState,
 };
 pub use network::{CreateNetwork, Down, InNetwork, Join, Joined, Left, NetworkCreated};
-pub use relay::{AnnouncedRelay, OwnRelay, Place, RelayStanding, RelayStatus, Relays};
+pub use relay::{AnnouncedRelay, OwnRelay, Place, RelayLink, RelayStanding, RelayStatus, Relays};
 pub use route::{RouteStatus, RouteVia, Routes};
 pub use schema::SchemaVersion;
 pub use status::{

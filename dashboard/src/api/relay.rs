@@ -76,6 +76,19 @@ pub struct AnnouncedRelay {
     pub version: String,
     /// Whether it is about to stop and takes nobody any more.
     pub draining: bool,
+    /// The relays that it reaches by itself, the nearest first.
+    #[serde(default)]
+    pub links: Vec<RelayLink>,
+}
+
+/// How far one relay is from another.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct RelayLink {
+    /// The other's public key, base32.
+    pub node_id: String,
+    /// Round trip.
+    pub rtt_ms: f64,
 }
 
 /// A place on the globe.

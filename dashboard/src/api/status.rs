@@ -214,6 +214,9 @@ pub struct PathStatus {
     pub endpoint: Option<String>,
     /// The relay's name, where there is one.
     pub relay: Option<String>,
+    /// The names of the relays that follow it, where the path leads over several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further_relays: Vec<String>,
     /// Round trip.
     pub rtt_ms: Option<f64>,
     /// Longest inner packet that fits into one datagram, as far as is known; longer ones are refused with ICMP.

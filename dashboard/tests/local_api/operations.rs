@@ -48,7 +48,7 @@ async fn relays_arrive_whole_and_have_the_documented_form() {
         "place": {"latitude": 45.5, "longitude": -73.57}, "load_percent": 3, "members": 12, "capacity_mbps": 1000,
         "endpoints": ["198.51.100.1:42042"], "version": "0.1.0", "draining": false,
         "standing": "home", "rtt_ms": 1.2, "endpoint": "198.51.100.1:42042",
-        "stream": false, "current": true
+        "stream": false, "current": true, "links": [{"node_id": "dddd", "rtt_ms": 7.5}]
     });
     assert_eq!(json["relays"][0], expected);
     assert_eq!(json["own"][0]["members"], 12);

@@ -17,6 +17,10 @@ const SETTLE: Duration = Duration::from_millis(100);
 const LIFETIME: Duration = Duration::from_secs(24 * 3600);
 /// how often it is renewed without a change: records in the DHT are kept for an hour.
 const RENEW: Duration = Duration::from_secs(45 * 60);
+/// Members up to which everyone is told where we are. In a larger network that would cost each of them more than it is
+/// worth: who wants to reach us finds us in the DHT.
+const TOLD_TO_ALL_MAX: usize = 1024;
+
 /// Members whose word about our own address is kept: the newest.
 const OBSERVERS_MAX: usize = 4;
 /// Home peers: members whom we keep a session with, so that they see our address and our NAT keeps its mapping.
@@ -200,7 +204,11 @@ impl Node {
         let publication = Publication::Endpoints(signed);
         let key = record_key(&self.identity.network, &node);
         self.outputs.push_back(super::Output::Control(ControlCommand::PutRecord { key, value: publication.encode() }));
-        self.publish(&publication, now);
+        if self.roster.members().count() <= TOLD_TO_ALL_MAX {
+            self.publish(&publication, now);
+        } else if let Err(reason) = self.roster.offer(&publication, now) {
+            tracing::warn!(%reason, "own announcement does not hold");
+        }
     }
 
     /// An announcement of our own came from elsewhere: of an earlier start, whose clock was ahead or whose disk was

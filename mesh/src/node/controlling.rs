@@ -98,10 +98,9 @@ impl Node {
                 self.with_neighbours(now, |neighbours, context| neighbours.handle_call(&node, call, context))
             }
             Ok(MemberRequest::Relays) if self.neighbours.may_ask(&node, now.monotonic) => {
-                let mut relays = self.relays.announcements(now.unix);
-                relays.extend(self.own_relay.clone());
-                let excess = relays.len().saturating_sub(RELAYS_MAX);
-                let body = RelaysReply { relays: relays.split_off(excess) }.encode();
+                let known = self.relays.announcements(now.unix);
+                let relays = self.own_relay.iter().cloned().chain(known).take(RELAYS_MAX).collect();
+                let body = RelaysReply { relays }.encode();
                 self.control(ControlCommand::Respond { token, body });
                 true
             }

@@ -540,6 +540,10 @@ impl Node {
             is_handshaking: peer.is_some_and(crate::tunnel::Peer::is_handshaking),
             endpoint: path.and_then(PathAgent::current),
             relay: path.and_then(PathAgent::current).and_then(|endpoint| self.relays.name_behind(&endpoint)),
+            route: path
+                .and_then(PathAgent::current)
+                .map(|way| self.relays.route_behind(&member.node, &way))
+                .unwrap_or_default(),
             rtt: path.and_then(PathAgent::rtt),
             record_limit: path.and_then(PathAgent::record_limit),
             mtu: path.and_then(PathAgent::record_limit).map(|limit| limit - RECORD_OVERHEAD),

@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 
 use holloway_wire::{
     Broadcast, Endpoint, FromRelay, HOME_RELAYS_MAX, MembershipCertificate, NodeId, Now, Publication, RELAY_FRAME_LEN,
-    RelayAnnouncement, RelayDirection, RelayFrameHeader, SessionControl, Signed,
+    RelayAnnouncement, RelayDirection, RelayFrameHeader, Rights, SessionControl, Signed,
 };
 
 use super::Node;
@@ -91,6 +91,7 @@ impl Node {
             RelaysOutput::CloseStream { relay } => {
                 self.outputs.push_back(Output::Stream(StreamCommand::Close { relay }));
             }
+            RelaysOutput::News(news) => self.outputs.push_back(Output::Relay(news)),
             RelaysOutput::Ask { node } => self.neighbours.ask_for_relays(node, &self.roster),
         }
     }
@@ -134,16 +135,25 @@ impl Node {
         let body = Broadcast::Relay(announcement.clone()).encode();
         self.outputs.push_back(Output::Control(ControlCommand::Publish { body }));
         self.own_relay = Some(announcement);
+        self.relays.begin_relaying();
         self.settle(now);
     }
 
-    /// Whether someone who wants to be reached through this machine, and shows these certificates, is a member.
-    pub fn judge(&mut self, node: &NodeId, certificates: Vec<MembershipCertificate>, now: Now) -> bool {
+    /// The relay of this machine is to lead circuits over another.
+    pub fn handle_wanted_link(&mut self, relay: &NodeId, now: Now) {
+        self.with_relays(now, |relays, context| relays.want_link(relay, context));
+        self.settle(now);
+    }
+
+    /// What someone who wants to be reached through this machine, and shows these certificates, may do; `None` if it is
+    /// no member.
+    pub fn judge(&mut self, node: &NodeId, certificates: Vec<MembershipCertificate>, now: Now) -> Option<Rights> {
         let certificates = certificates.into_iter().rev().map(Publication::Certificate).collect();
         self.roster.offer_all(certificates, now);
-        let is_member = self.roster.member(node).is_some() && !self.roster.is_blocked(node);
+        let rights = self.roster.member(node).map(|member| member.rights);
+        let rights = rights.filter(|_| !self.roster.is_blocked(node));
         self.settle(now);
-        is_member
+        rights
     }
 
     /// A member registered with this machine as its relay: that is where it is.

@@ -292,8 +292,8 @@ impl Node {
         }
         if let Some(member) = self.roster.member(node) {
             let (label, address) = (member.label.clone(), member.address);
-            let relay = self.relays.name_behind(&from);
-            self.done(ping.command, Ok(Reply::Pong { node: *node, label, address, rtt, endpoint: from, relay }));
+            let (relay, route) = (self.relays.name_behind(&from), self.relays.route_behind(node, &from));
+            self.done(ping.command, Ok(Reply::Pong { node: *node, label, address, rtt, endpoint: from, relay, route }));
         }
     }
 

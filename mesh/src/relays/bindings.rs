@@ -10,29 +10,51 @@ const TRIES: [Duration; 3] = [Duration::from_millis(250), Duration::from_millis(
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
+/// A channel on which nobody answers is asked for again after this long: the peer may be elsewhere by now.
+const CONFIRM_EVERY: Duration = Duration::from_secs(3);
+
 /// Our channels at one relay.
 #[derive(Debug, Default)]
 pub(super) struct Bindings {
     peers: BTreeMap<NodeId, Binding>,
 }
 
+/// A channel, and the relays that it leads over after the one that gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Bound {
+    pub(super) channel: RelayChannel,
+    pub(super) route: Vec<NodeId>,
+}
+
 #[derive(Debug)]
 struct Binding {
+    bound: Option<Bound>,
     stage: Stage,
     absences: u32,
 }
 
 #[derive(Debug)]
 enum Stage {
-    Asking { id: u64, tries: usize, due: Instant },
-    Bound(RelayChannel),
-    Absent { until: Instant },
+    Asking {
+        id: u64,
+        tries: usize,
+        due: Instant,
+    },
+    /// The relay has given the channel at this time.
+    Content {
+        since: Instant,
+    },
+    /// Nothing is asked before then.
+    Resting {
+        until: Instant,
+    },
 }
 
 impl Bindings {
     /// Wants a channel to a peer.
     pub(super) fn want(&mut self, peer: NodeId, id: u64, now: Instant) {
-        self.peers.entry(peer).or_insert(Binding { stage: Stage::Asking { id, tries: 0, due: now }, absences: 0 });
+        let stage = Stage::Asking { id, tries: 0, due: now };
+        self.peers.entry(peer).or_insert(Binding { bound: None, stage, absences: 0 });
     }
 
     /// No longer wants what `is_wanted` does not.
@@ -40,15 +62,36 @@ impl Bindings {
         self.peers.retain(|peer, _| is_wanted(peer));
     }
 
+    /// Nothing comes back on a channel: it may lead over a relay that is gone, and is asked for again.
+    pub(super) fn doubt(&mut self, channel: RelayChannel, id: u64, now: Instant) {
+        let is_it = |binding: &&mut Binding| binding.bound.as_ref().is_some_and(|bound| bound.channel == channel);
+        if let Some(binding) = self.peers.values_mut().find(is_it)
+            && matches!(binding.stage, Stage::Content { .. })
+        {
+            binding.stage = Stage::Asking { id, tries: 0, due: now };
+        }
+    }
+
+    /// A peer does not answer on whatever channel there is to it, which is asked for again unless that was done just now.
+    pub(super) fn handle_unanswered(&mut self, peer: &NodeId, id: u64, now: Instant) {
+        if let Some(binding) = self.peers.get_mut(peer)
+            && matches!(binding.stage, Stage::Content { since } if now.since(since) >= CONFIRM_EVERY)
+        {
+            binding.stage = Stage::Asking { id, tries: 0, due: now };
+        }
+    }
+
+    /// The relays that the way to a peer leads over after this one.
+    pub(super) fn route(&self, peer: &NodeId) -> Option<&[NodeId]> {
+        self.peers.get(peer)?.bound.as_ref().map(|bound| bound.route.as_slice())
+    }
+
     /// The registration is gone; gives the channels that went with it.
-    pub(super) fn lose(&mut self, now: Instant) -> Vec<(NodeId, RelayChannel)> {
-        let bound = |(peer, binding): (&NodeId, &Binding)| match binding.stage {
-            Stage::Bound(channel) => Some((*peer, channel)),
-            Stage::Asking { .. } | Stage::Absent { .. } => None,
-        };
-        let lost = self.peers.iter().filter_map(bound).collect();
+    pub(super) fn lose(&mut self, now: Instant) -> Vec<RelayChannel> {
+        let lost = self.peers.values_mut().filter_map(|binding| binding.bound.take()).map(|bound| bound.channel);
+        let lost = lost.collect();
         for binding in self.peers.values_mut() {
-            binding.stage = Stage::Absent { until: now };
+            binding.stage = Stage::Resting { until: now };
         }
         lost
     }
@@ -56,22 +99,24 @@ impl Bindings {
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let due = |binding: &Binding| match binding.stage {
             Stage::Asking { due, .. } => Some(due),
-            Stage::Absent { until } => Some(until),
-            Stage::Bound(_) => None,
+            Stage::Content { .. } => None,
+            Stage::Resting { until } => Some(until),
         };
         self.peers.values().filter_map(due).min()
     }
 
-    /// What to ask now. `next_id` makes ids.
+    /// What to ask now, and the channels that were asked for again in vain. `next_id` makes ids; `relays` says where a
+    /// peer is found.
     pub(super) fn handle_timeout(
         &mut self,
         registration: RegistrationId,
         now: Instant,
         mut next_id: impl FnMut() -> u64,
-    ) -> Vec<ToRelay> {
-        let mut questions = Vec::new();
+        relays: impl Fn(&NodeId) -> Vec<NodeId>,
+    ) -> (Vec<ToRelay>, Vec<RelayChannel>) {
+        let (mut questions, mut lost) = (Vec::new(), Vec::new());
         for (peer, binding) in &mut self.peers {
-            if let Stage::Absent { until } = binding.stage
+            if let Stage::Resting { until } = binding.stage
                 && until <= now
             {
                 binding.stage = Stage::Asking { id: next_id(), tries: 0, due: now };
@@ -82,48 +127,53 @@ impl Bindings {
             }
             match TRIES.get(*tries) {
                 Some(wait) => {
-                    questions.push(ToRelay::Bind { registration, id: *id, node: *peer });
+                    questions.push(ToRelay::Bind { registration, id: *id, node: *peer, relays: relays(peer) });
                     (*tries, *due) = (*tries + 1, now + *wait);
                 }
-                None => binding.rest(now),
+                None => lost.extend(binding.rest(now)),
             }
         }
-        questions
+        (questions, lost)
     }
 
-    /// The relay has given a channel; says whether it was asked for.
-    pub(super) fn handle_bound(&mut self, peer: &NodeId, asked: u64, channel: RelayChannel) -> bool {
-        match self.peers.get_mut(peer) {
-            Some(binding) if matches!(binding.stage, Stage::Asking { id, .. } if id == asked) => {
-                *binding = Binding { stage: Stage::Bound(channel), absences: 0 };
-                true
-            }
-            Some(_) | None => false,
+    /// The relay has given a channel, if it was asked for one; gives the channel that it takes the place of.
+    pub(super) fn handle_bound(
+        &mut self,
+        peer: &NodeId,
+        asked: u64,
+        bound: &Bound,
+        now: Instant,
+    ) -> Option<Option<RelayChannel>> {
+        let binding = self.peers.get_mut(peer)?;
+        if !matches!(binding.stage, Stage::Asking { id, .. } if id == asked) {
+            return None;
         }
+        let before = binding.bound.replace(bound.clone()).map(|before| before.channel);
+        (binding.stage, binding.absences) = (Stage::Content { since: now }, 0);
+        Some(before.filter(|before| *before != bound.channel))
     }
 
-    /// The peer is not registered there.
-    pub(super) fn handle_unbound(&mut self, peer: &NodeId, asked: u64, now: Instant) {
-        if let Some(binding) = self.peers.get_mut(peer)
-            && matches!(binding.stage, Stage::Asking { id, .. } if id == asked)
-        {
+    /// The peer is not registered there; gives the channel that leads nowhere, then.
+    pub(super) fn handle_unbound(&mut self, peer: &NodeId, asked: u64, now: Instant) -> Option<RelayChannel> {
+        let binding = self.peers.get_mut(peer)?;
+        matches!(binding.stage, Stage::Asking { id, .. } if id == asked).then(|| binding.rest(now)).flatten()
+    }
+
+    /// A channel leads nowhere any more.
+    pub(super) fn handle_gone(&mut self, gone: RelayChannel, now: Instant) {
+        let is_it = |binding: &&mut Binding| binding.bound.as_ref().is_some_and(|bound| bound.channel == gone);
+        if let Some(binding) = self.peers.values_mut().find(is_it) {
             binding.rest(now);
         }
-    }
-
-    /// A channel leads nowhere any more; gives whose it was.
-    pub(super) fn handle_gone(&mut self, gone: RelayChannel, now: Instant) -> Option<NodeId> {
-        let is_it = |binding: &Binding| matches!(binding.stage, Stage::Bound(channel) if channel == gone);
-        let (peer, binding) = self.peers.iter_mut().find(|(_, binding)| is_it(binding))?;
-        binding.rest(now);
-        Some(*peer)
     }
 }
 
 impl Binding {
-    fn rest(&mut self, now: Instant) {
+    /// Gives up for a while.
+    fn rest(&mut self, now: Instant) -> Option<RelayChannel> {
         let pause = FIRST_PAUSE.saturating_mul(1 << self.absences.min(8)).min(PAUSE_MAX);
         self.absences += 1;
-        self.stage = Stage::Absent { until: now + pause };
+        self.stage = Stage::Resting { until: now + pause };
+        self.bound.take().map(|bound| bound.channel)
     }
 }

@@ -12,8 +12,10 @@
 
 mod bindings;
 mod detour;
+mod links;
 mod registration;
 mod snapshot;
+mod streams;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -29,8 +31,10 @@ use crate::output::Verdict;
 use crate::roster::Roster;
 use holloway_wire::{SecureRng, random_bytes};
 
-use bindings::Bindings;
+use bindings::{Bindings, Bound};
 use detour::Detour;
+use links::Links;
+pub use links::{RelayLinkState, RelayNews};
 use registration::{Registration, Step, Wish};
 pub use snapshot::{RelaySnapshot, RelayStanding};
 
@@ -38,6 +42,11 @@ pub use snapshot::{RelaySnapshot, RelayStanding};
 const NEARER_PERCENT: u32 = 75;
 /// shorter by at least this much: below it the difference is noise.
 const NEARER_BY: Duration = Duration::from_millis(5);
+
+/// A relay that does this much of what it can is left for another, and
+const BUSY_PERCENT: u8 = 90;
+/// one that does this much is not gone to.
+const BUSY_AGAIN_PERCENT: u8 = 70;
 
 /// How often the distance to every known relay is measured.
 const MEASURE_EVERY: Duration = Duration::from_secs(300);
@@ -60,11 +69,9 @@ const VISITED_MAX: usize = 8;
 /// An announcement that is older than its end by up to this much still says where a relay might be found.
 const STALE_MAX: Duration = Duration::from_secs(24 * 3600);
 
-/// Streams that are open or being opened at once: to a home relay and a standby.
-const STREAMS_MAX: usize = HOME_RELAYS_MAX;
-
-/// Longest time that an announcement may hold (ARCHITECTURE §5: every 30 s, gone after 60 s more).
-const LIFETIME_MAX: Duration = Duration::from_secs(600);
+/// Longest time that an announcement may hold (ARCHITECTURE §5: every 30 s, gone after 60 s more; with thousands of
+/// relays less often).
+const LIFETIME_MAX: Duration = Duration::from_secs(3 * 3600);
 
 /// How far ahead of our clock a relay's may be (ARCHITECTURE §5 "stored publications").
 const AHEAD_MAX: Duration = Duration::from_secs(60);
@@ -86,7 +93,6 @@ pub(crate) struct Context<'a> {
 
 /// What is wanted done.
 #[derive(Debug, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "outputs are few and moved once")]
 pub(crate) enum RelaysOutput {
     /// Send this to a relay.
     Send { to: SocketAddr, message: ToRelay },
@@ -104,6 +110,8 @@ pub(crate) enum RelaysOutput {
     OpenStream { relay: NodeId, addresses: Vec<SocketAddr> },
     /// Close the stream to a relay.
     CloseStream { relay: NodeId },
+    /// Tell this to the relay of this machine.
+    News(RelayNews),
     /// Ask this neighbour which relays it knows, or any.
     Ask { node: Option<NodeId> },
 }
@@ -156,7 +164,15 @@ impl Relay {
     }
 
     fn is_usable(&self) -> bool {
-        self.standing().is_good() && !self.standing().is_draining()
+        let is_open = self.announcement.value().state == RelayState::Open;
+        self.standing().is_good() && !self.standing().is_draining() && is_open
+    }
+
+    /// Whether it has so much to do that one that is farther serves better. Who is with it stays a little longer, so that
+    /// not all go to and fro.
+    fn is_busy(&self, is_home: bool) -> bool {
+        let load = self.standing().load().unwrap_or(self.announcement.value().load);
+        load.percent() >= if is_home { BUSY_PERCENT } else { BUSY_AGAIN_PERCENT }
     }
 
     fn is_at(&self, address: &SocketAddr) -> bool {
@@ -191,6 +207,8 @@ pub(crate) struct Relays {
     ask_at: Option<Instant>,
     asked: Option<Instant>,
     choose_at: Option<Instant>,
+    /// Where this machine is a relay itself.
+    links: Option<Links>,
     outputs: VecDeque<RelaysOutput>,
 }
 
@@ -221,10 +239,24 @@ impl Relays {
         Some(relay.announcement.value().name.clone())
     }
 
-    /// What others may be told: the newest words of the relays that are there.
+    /// The names of the relays that the way to a peer leads over after the one that an endpoint is behind: on the way that
+    /// we have asked for. The peer's own way to us is another circuit, over the same relays as a rule.
+    pub(crate) fn route_behind(&self, peer: &NodeId, endpoint: &Endpoint) -> Vec<Label> {
+        let Endpoint::Relayed { relay: address, .. } = endpoint else {
+            return Vec::new();
+        };
+        let relay = self.known.values().find(|relay| relay.is_at(address));
+        let route = relay.and_then(|relay| relay.bindings.route(peer)).unwrap_or_default();
+        let name = |node: &NodeId| self.known.get(node).map(|relay| relay.announcement.value().name.clone());
+        route.iter().filter_map(name).collect()
+    }
+
+    /// What others may be told: the newest words of the relays that are there, the nearest first.
     pub(crate) fn announcements(&self, now: UnixTime) -> Vec<Signed<RelayAnnouncement>> {
-        let known = self.known.values().map(|relay| &relay.announcement);
-        known.filter(|announcement| is_of_use(announcement.value(), now)).cloned().collect()
+        let is_told = |relay: &&Relay| is_of_use(relay.announcement.value(), now);
+        let mut told: Vec<&Relay> = self.known.values().filter(is_told).collect();
+        told.sort_by_key(|relay| relay.standing().rtt().unwrap_or(Duration::MAX));
+        told.into_iter().map(|relay| relay.announcement.clone()).collect()
     }
 
     /// A relay speaks of itself; `is_gossip` where that must be of this minute.
@@ -260,6 +292,7 @@ impl Relays {
 
     fn take(&mut self, announcement: Signed<RelayAnnouncement>, context: &mut Context<'_>) {
         let node = announcement.value().node;
+        self.heard(announcement.value());
         if let Some(relay) = self.known.get_mut(&node) {
             if relay.announcement.value().endpoints != announcement.value().endpoints {
                 relay.registration.doubt(context.now.monotonic);
@@ -283,7 +316,7 @@ impl Relays {
 
     /// Makes room for a relay that was heard of: the one that is of the least use goes, if any is of none.
     fn make_room(&mut self, now: Now) -> bool {
-        if self.known.len() < RELAYS_MAX {
+        if self.known.len() < self.capacity() {
             return true;
         }
         let is_idle =
@@ -317,14 +350,14 @@ impl Relays {
         let Some((_, at)) = relay.registered() else {
             return;
         };
-        for (_, channel) in relay.bindings.lose(now) {
+        for channel in relay.bindings.lose(now) {
             self.outputs.push_back(RelaysOutput::Unreachable { endpoint: Endpoint::relayed(at, channel) });
         }
     }
 
     /// A neighbour can be asked.
     pub(crate) fn handle_neighbour(&mut self, node: NodeId, now: Instant) {
-        if self.known.len() < RELAYS_MAX {
+        if self.known.len() < self.capacity() {
             self.outputs.push_back(RelaysOutput::Ask { node: Some(node) });
         }
         self.ask_at.get_or_insert(now + ASK_EVERY_WITHOUT);
@@ -344,9 +377,8 @@ impl Relays {
         let own = self.homes();
         let relays = if announced.is_empty() { own } else { announced.to_vec() };
         let now = context.now.monotonic;
-        let may_ask = self.asked.is_none_or(|asked| now.since(asked) >= ASK_EVERY_WITHOUT);
-        if may_ask && relays.iter().any(|relay| !self.known.contains_key(relay) && *relay != context.key.node_id()) {
-            self.asked = Some(now);
+        let is_unknown = |relay: &NodeId| !self.known.contains_key(relay) && *relay != context.key.node_id();
+        if relays.iter().any(is_unknown) && self.may_ask(now) {
             self.outputs.push_back(RelaysOutput::Ask { node: None });
         }
         if self.wanted.len() >= WANTED_MAX && !self.wanted.contains_key(&peer) {
@@ -354,8 +386,20 @@ impl Relays {
             oldest.map(|oldest| self.wanted.remove(&oldest));
         }
         self.wanted.insert(peer, Wanted { relays, until });
+        for relay in self.known.values_mut() {
+            relay.bindings.handle_unanswered(&peer, draw(context.rng), now);
+        }
         self.renew_wanted(context.now.monotonic);
         self.choose(context);
+    }
+
+    /// Whether neighbours may be asked for relays now, which counts as done.
+    fn may_ask(&mut self, now: Instant) -> bool {
+        let may = self.asked.is_none_or(|asked| now.since(asked) >= ASK_EVERY_WITHOUT);
+        if may {
+            self.asked = Some(now);
+        }
+        may
     }
 
     /// Something was sent to a peer through a relay.
@@ -377,6 +421,9 @@ impl Relays {
             let way = if relay.detour.at() == Some(at) { Way::Stream } else { Way::Datagrams };
             if let Some(registration) = relay.by(way) {
                 registration.doubt(now);
+            }
+            if let Endpoint::Relayed { channel, .. } = endpoint {
+                relay.bindings.doubt(*channel, draw(context.rng), now);
             }
         }
         self.handle_timeout(context);
@@ -421,7 +468,9 @@ impl Relays {
         }
         let wanted = &self.wanted;
         for (node, relay) in &mut self.known {
-            relay.bindings.retain(|peer| wanted.get(peer).is_some_and(|wanted| wanted.relays.contains(node)));
+            // Our own relays may lead there whichever the peer's are.
+            let is_home = self.homes.contains(node);
+            relay.bindings.retain(|peer| wanted.get(peer).is_some_and(|at| is_home || at.relays.contains(node)));
         }
     }
 
@@ -458,17 +507,24 @@ impl Relays {
             FromRelay::Pong { id, observed, load, state } => {
                 registration.handle_pong(from, id, observed, (load, state), now)
             }
-            FromRelay::Bound { id, node: peer, channel } => {
-                if let Some(at) = registered_at.filter(|_| relay.bindings.handle_bound(&peer, id, channel)) {
+            FromRelay::Bound { id, node: peer, channel, ref route } => {
+                let bound = Bound { channel, route: route.clone() };
+                if let Some(at) = registered_at
+                    && let Some(before) = relay.bindings.handle_bound(&peer, id, &bound, now)
+                {
                     let endpoint = Endpoint::relayed(at, channel);
                     self.outputs.push_back(RelaysOutput::Reachable { node: peer, endpoint });
+                    self.unreachable(at, before);
                 }
                 Vec::new()
             }
             FromRelay::Unbound { id, node: peer } => {
-                relay.bindings.handle_unbound(&peer, id, now);
+                let lost = relay.bindings.handle_unbound(&peer, id, now);
+                registered_at.into_iter().for_each(|at| self.unreachable(at, lost));
                 Vec::new()
             }
+            // For the relay of a machine that is one.
+            FromRelay::Extended { .. } => Vec::new(),
             FromRelay::Gone { channel } => {
                 self.gone(node, registered_at, channel, now);
                 Vec::new()
@@ -482,8 +538,13 @@ impl Relays {
             && let Some(relay) = self.known.get_mut(&node)
         {
             relay.bindings.handle_gone(channel, now);
-            self.outputs.push_back(RelaysOutput::Unreachable { endpoint: Endpoint::relayed(at, channel) });
+            self.unreachable(at, Some(channel));
         }
+    }
+
+    fn unreachable(&mut self, at: SocketAddr, channels: impl IntoIterator<Item = RelayChannel>) {
+        let endpoints = channels.into_iter().map(|channel| Endpoint::relayed(at, channel));
+        self.outputs.extend(endpoints.map(|endpoint| RelaysOutput::Unreachable { endpoint }));
     }
 
     /// Does what a registration wants.
@@ -512,38 +573,6 @@ impl Relays {
         }
     }
 
-    /// Has a stream opened to a relay that does not answer to datagrams, while no relay does.
-    fn take_detour(&mut self, node: NodeId, now: Instant) {
-        let streams = self.known.values().filter(|relay| !relay.detour.is_closed()).count();
-        let is_reached = self.known.values().any(|relay| relay.registration.is_good());
-        let Some(relay) = self.known.get_mut(&node).filter(|_| !is_reached && streams < STREAMS_MAX) else {
-            return;
-        };
-        let addresses = relay.stream_addresses();
-        if !addresses.is_empty() && relay.detour.open(now) {
-            self.outputs.push_back(RelaysOutput::OpenStream { relay: node, addresses });
-        }
-    }
-
-    /// A stream to a relay is open, and has this address; or it is not any more.
-    pub(crate) fn handle_stream(&mut self, node: &NodeId, at: Option<SocketAddr>, context: &mut Context<'_>) {
-        let now = context.now.monotonic;
-        let Some(relay) = self.known.get_mut(node) else {
-            return;
-        };
-        match at {
-            Some(at) => relay.detour.handle_opened(at),
-            None => {
-                if let Some(was) = relay.detour.handle_closed(now)
-                    && !relay.registration.is_good()
-                {
-                    self.forget_channels(*node, was, now);
-                }
-            }
-        }
-        self.choose(context);
-    }
-
     fn registered(&mut self, node: &NodeId, way: Way, at: SocketAddr) {
         tracing::debug!(relay = %node.short(), ?way, "registered");
         if let Some(relay) = self.known.get_mut(node)
@@ -567,6 +596,7 @@ impl Relays {
         if let Some(at) = at {
             self.forget_channels(node, at, now);
         }
+        self.link_lost(node);
         if way == Way::Datagrams {
             self.take_detour(node, now);
         }
@@ -574,9 +604,8 @@ impl Relays {
 
     fn forget_channels(&mut self, node: NodeId, at: SocketAddr, now: Instant) {
         if let Some(relay) = self.known.get_mut(&node) {
-            for (_, channel) in relay.bindings.lose(now) {
-                self.outputs.push_back(RelaysOutput::Unreachable { endpoint: Endpoint::relayed(at, channel) });
-            }
+            let lost = relay.bindings.lose(now);
+            self.unreachable(at, lost);
         }
         self.changed_homes(&node);
     }
@@ -590,24 +619,25 @@ impl Relays {
     /// Chooses home relay and standby anew, and begins what is lacking.
     fn choose(&mut self, context: &mut Context<'_>) {
         let before = std::mem::take(&mut self.homes);
-        let mut usable: Vec<(Duration, NodeId)> = self
-            .known
-            .iter()
-            .filter(|(_, relay)| relay.is_usable())
-            .map(|(node, relay)| (relay.standing().rtt().unwrap_or(Duration::MAX), *node))
-            .collect();
+        let rank = |(node, relay): (&NodeId, &Relay)| {
+            let is_busy = relay.is_busy(before.contains(node));
+            (is_busy, relay.standing().rtt().unwrap_or(Duration::MAX), *node)
+        };
+        let mut usable: Vec<(bool, Duration, NodeId)> =
+            self.known.iter().filter(|(_, relay)| relay.is_usable()).map(rank).collect();
         usable.sort();
+        self.choose_links(&usable);
         for place in 0..HOME_RELAYS_MAX {
-            let Some((best, nearest)) = usable.first().copied() else { break };
+            let Some((best_is_busy, best, nearest)) = usable.first().copied() else { break };
             let is_much_nearer = |rtt: Duration| {
                 best.saturating_add(NEARER_BY) <= rtt && best <= rtt.saturating_mul(NEARER_PERCENT) / 100
             };
-            let held = before.get(place).and_then(|held| usable.iter().find(|(_, node)| node == held)).copied();
+            let held = before.get(place).and_then(|held| usable.iter().find(|(_, _, node)| node == held)).copied();
             let chosen = match held {
-                Some((rtt, held)) if !is_much_nearer(rtt) => held,
+                Some((is_busy, rtt, held)) if is_busy == best_is_busy && !is_much_nearer(rtt) => held,
                 Some(_) | None => nearest,
             };
-            usable.retain(|(_, node)| *node != chosen);
+            usable.retain(|(_, _, node)| *node != chosen);
             self.homes.push(chosen);
         }
         self.choose_at = (!self.known.is_empty()).then(|| context.now.monotonic + CHOOSE_EVERY);
@@ -623,13 +653,14 @@ impl Relays {
         let asking = self.known.values().filter(|relay| relay.registration.is_asking()).count();
         let mut room = MEASURED_AT_ONCE.saturating_sub(asking);
         let mut visits = VISITED_MAX;
+        let links = self.nearest_links();
         let mut begun = Vec::new();
         for (node, relay) in &mut self.known {
             let is_home = self.homes.contains(node);
             let is_visit = !is_home && relay.is_in_use(now) && visits > 0;
             visits -= usize::from(is_visit);
             let is_due = relay.registration.measured().is_none_or(|at| now.since(at) >= MEASURE_EVERY);
-            let wish = match (is_home || is_visit, is_due) {
+            let wish = match (is_home || is_visit || links.contains(node), is_due) {
                 (true, _) => Wish::Register,
                 (false, true) => Wish::Measure,
                 (false, false) => Wish::Nothing,
@@ -650,22 +681,36 @@ impl Relays {
             self.steps(node, way, steps, context);
         }
         self.bind(context);
+        self.tell_links();
     }
 
     /// Asks for the channels that are lacking.
     fn bind(&mut self, context: &mut Context<'_>) {
         let now = context.now.monotonic;
+        // Whom we do not get to by its own relays, as they do not answer, are full or unknown: ours may have a way there.
+        let is_barred = |relay: &NodeId| self.known.get(relay).is_none_or(|relay| relay.standing().is_reluctant());
+        let beyond: Vec<NodeId> = self
+            .wanted
+            .iter()
+            .filter(|(_, wanted)| wanted.relays.iter().all(is_barred))
+            .map(|(peer, _)| *peer)
+            .collect();
+        let mut lost = Vec::new();
         for (node, relay) in &mut self.known {
             let Some((registration, at)) = relay.registered() else { continue };
+            let is_home = self.homes.contains(node);
             for (peer, wanted) in &self.wanted {
-                if wanted.relays.contains(node) && peer != node {
+                let leads_there = wanted.relays.contains(node) || (is_home && beyond.contains(peer));
+                if leads_there && peer != node {
                     relay.bindings.want(*peer, draw(context.rng), now);
                 }
             }
-            for message in relay.bindings.handle_timeout(registration, now, || draw(context.rng)) {
-                self.outputs.push_back(RelaysOutput::Send { to: at, message });
-            }
+            let relays = |peer: &NodeId| self.wanted.get(peer).map(|wanted| wanted.relays.clone()).unwrap_or_default();
+            let (questions, channels) = relay.bindings.handle_timeout(registration, now, || draw(context.rng), relays);
+            self.outputs.extend(questions.into_iter().map(|message| RelaysOutput::Send { to: at, message }));
+            lost.push((at, channels));
         }
+        lost.into_iter().for_each(|(at, channels)| self.unreachable(at, channels));
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {

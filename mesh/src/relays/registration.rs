@@ -156,6 +156,15 @@ impl Registration {
         self.failures > 0
     }
 
+    /// Whether it has not answered at once, or does not take us.
+    pub(super) fn is_reluctant(&self) -> bool {
+        let is_slow = match &self.stage {
+            Stage::Asking(question) | Stage::Answering { question, .. } => question.asked.len() > 1,
+            Stage::Idle | Stage::Registered { .. } => false,
+        };
+        is_slow || self.has_failed() || self.refusal.is_some()
+    }
+
     /// Whether it is being asked something right now.
     pub(super) const fn is_asking(&self) -> bool {
         matches!(self.stage, Stage::Asking(_) | Stage::Answering { .. })
@@ -378,9 +387,14 @@ impl Registration {
         (load, state): (Load, RelayState),
         now: Instant,
     ) -> Vec<Step> {
-        let Stage::Registered { at, ping, .. } = &mut self.stage else {
+        let Stage::Registered { id: registration, at, ping, .. } = &mut self.stage else {
             return Vec::new();
         };
+        if *at == from && id == registration.0 {
+            // It was not asked: it is about to stop.
+            self.is_draining = state == RelayState::Draining;
+            return vec![Step::Measured];
+        }
         let (true, Some(rtt)) = (*at == from, ping.as_mut().and_then(|ping| ping.answer(id, now))) else {
             return Vec::new();
         };
@@ -427,6 +441,8 @@ impl Question {
 fn with_id(message: &ToRelay, id: u64) -> ToRelay {
     match message.clone() {
         ToRelay::Answer { registration, certificates, .. } => ToRelay::Answer { id, registration, certificates },
-        other @ (ToRelay::Register { .. } | ToRelay::Ping { .. } | ToRelay::Bind { .. }) => other,
+        other @ (ToRelay::Register { .. } | ToRelay::Ping { .. } | ToRelay::Bind { .. } | ToRelay::Extend { .. }) => {
+            other
+        }
     }
 }

@@ -53,6 +53,8 @@ pub(crate) struct Side {
     pub(crate) key: IdentityKey,
     /// It is a relay.
     pub(crate) relay: Option<relay::Server>,
+    /// What that is to know.
+    news: Vec<RelayNews>,
     pub(crate) disk: Disk,
     /// How far its wall clock is from the true time, in seconds.
     pub(crate) clock_error: i64,
@@ -203,6 +205,7 @@ impl Net {
             endpoint: Endpoint::udp(address),
             key,
             relay: None,
+            news: Vec::new(),
             disk: Disk::Writes,
             clock_error: 0,
             received: Vec::new(),
@@ -248,6 +251,10 @@ impl Net {
                 },
                 Output::Forwarding(forwarding) => side.forwarding.push(forwarding),
                 Output::Stream(command) => self.stream(at, &command),
+                Output::Relay(news) => {
+                    side.news.push(news);
+                    self.act_relay(at, |_, _| {});
+                }
                 Output::Event(event) => side.events.push(event),
             }
         }
@@ -402,7 +409,12 @@ impl Net {
         if relay::Server::takes(&flight.datagram) {
             let from = flight.from.socket_addr();
             self.act_relay(to, |relay, now| relay.handle_datagram(from, &flight.datagram, now));
-        } else {
+            return;
+        }
+        let mut is_taken = false;
+        let from = flight.from.socket_addr();
+        self.act_relay(to, |relay, _| is_taken = relay.handle_answer(from, &flight.datagram));
+        if !is_taken {
             self.act(to, |node, now| node.handle_datagram(flight.from, flight.datagram, now));
         }
     }
@@ -431,11 +443,15 @@ impl Net {
 
     /// Makes a side a relay.
     pub(crate) fn start_relay(&mut self, side: usize) {
+        self.start_relay_with(side, relay::Settings::default());
+    }
+
+    pub(crate) fn start_relay_with(&mut self, side: usize, settings: relay::Settings) {
         let key = IdentityKey::from_bytes(&self.sides[side].key.to_bytes());
         let name = self.sides[side].node.snapshot(self.now_at(side)).label;
         let identity = relay::Identity { network: self.network, key, name };
         let endpoints = vec![self.sides[side].endpoint.socket_addr()];
-        let settings = relay::Settings { endpoints, stream_port: Some(443), ..relay::Settings::default() };
+        let settings = relay::Settings { endpoints, stream_port: Some(443), ..settings };
         let (rng, now) = (Box::new(self.rng()), self.now_at(side));
         self.sides[side].relay = Some(relay::Server::new(identity, settings, Vec::new(), rng, now));
         self.act_relay(side, relay::Server::handle_timeout);
@@ -449,21 +465,25 @@ impl Net {
             return;
         };
         input(&mut server, now);
-        while let Some(output) = server.poll_output() {
+        loop {
+            for news in std::mem::take(&mut self.sides[side].news) {
+                tell_relay(&mut server, news, now);
+            }
+            let Some(output) = server.poll_output() else { break };
             match output {
                 relay::Output::Transmit { to, datagram } => {
                     let from = self.sides[side].endpoint;
                     self.flights.push_back(Flight { from, to: Endpoint::udp(to), datagram });
                 }
                 relay::Output::Judge { token, node, certificates, .. } => {
-                    let is_member = self.sides[side].node.judge(&node, certificates, now);
-                    let standing = if is_member { relay::Standing::Member } else { relay::Standing::Stranger };
-                    server.handle_verdict(token, standing, now);
+                    let rights = self.sides[side].node.judge(&node, certificates, now);
+                    server.handle_verdict(token, relay::Standing::of(rights), now);
                     self.drain(side);
                 }
                 relay::Output::Announce(announcement) => {
                     self.act(side, |node, now| node.handle_own_relay(announcement, now));
                 }
+                relay::Output::Link { relay } => self.act(side, |node, now| node.handle_wanted_link(&relay, now)),
                 relay::Output::Forwarding(_) | relay::Output::Keep(_) => {}
             }
         }
@@ -817,4 +837,15 @@ pub(crate) fn packet_v4(source: [u8; 4], destination: [u8; 4]) -> Vec<u8> {
 
 pub(crate) fn ip(address: Ipv6Addr) -> IpAddr {
     IpAddr::V6(address)
+}
+
+/// What a relay is told of others.
+fn tell_relay(server: &mut relay::Server, news: RelayNews, now: Now) {
+    match news {
+        RelayNews::Announced(announcement) => server.handle_announcement(&announcement, now),
+        RelayNews::Link { relay, link } => {
+            let own = |RelayLinkState { registration, at, rtt }| relay::OwnLink { registration, at, rtt };
+            server.handle_link(relay, link.map(own), now);
+        }
+    }
 }

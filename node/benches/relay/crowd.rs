@@ -183,7 +183,7 @@ impl<'a> Crowd<'a> {
         let node = self.members[to].member.node();
         for _ in 0..5 {
             self.next_id += 1;
-            self.say(from, &ToRelay::Bind { registration, id: self.next_id, node })?;
+            self.say(from, &ToRelay::Bind { registration, id: self.next_id, node, relays: Vec::new() })?;
             let end = Instant::now() + PATIENCE;
             while self.bound.is_none() && Instant::now() < end {
                 self.step(end.saturating_duration_since(Instant::now()))?;
@@ -346,6 +346,7 @@ impl<'a> Crowd<'a> {
                 FromRelay::Registered { .. }
                 | FromRelay::Pong { .. }
                 | FromRelay::Unbound { .. }
+                | FromRelay::Extended { .. }
                 | FromRelay::Gone { .. },
                 _,
             ) => self.counts.others += 1,

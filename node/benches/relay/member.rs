@@ -94,7 +94,7 @@ impl Member {
 
 /// Asks for a channel to a member, by a socket that is connected to the relay.
 pub(crate) fn bind(socket: &UdpSocket, registration: RegistrationId, node: NodeId) -> Result<RelayChannel> {
-    let answer = ask(socket, &ToRelay::Bind { registration, id: 3, node }.encode())?;
+    let answer = ask(socket, &ToRelay::Bind { registration, id: 3, node, relays: Vec::new() }.encode())?;
     let FromRelay::Bound { channel, .. } = answer else { bail!("not bound: {answer:?}") };
     Ok(channel)
 }

@@ -34,7 +34,10 @@ pub(crate) fn path_words(path: &PathStatus) -> String {
     let part = |text: &Option<String>| text.as_deref().unwrap_or("?").to_owned();
     match path.kind {
         PathKind::Direct => format!("direct {}", part(&path.endpoint)),
-        PathKind::Relay => format!("relay {}", part(&path.relay)),
+        PathKind::Relay => {
+            let relays = path.relay.iter().chain(&path.further_relays).map(String::as_str).collect::<Vec<_>>();
+            format!("relay {}", if relays.is_empty() { "-".into() } else { relays.join(", ") })
+        }
         PathKind::None => "none".to_owned(),
     }
 }
@@ -101,6 +104,7 @@ pub(crate) mod examples {
                 kind: PathKind::Direct,
                 endpoint: Some("203.0.113.7:42042".into()),
                 relay: None,
+                further_relays: vec![],
                 rtt_ms: Some(0.4),
                 mtu: Some(1440),
                 why: None,
@@ -120,7 +124,15 @@ pub(crate) mod examples {
     /// A peer without a path.
     pub(crate) fn carol() -> PeerStatus {
         let why = Some("it answers at none of its 2 addresses".into());
-        let path = PathStatus { kind: PathKind::None, endpoint: None, relay: None, rtt_ms: None, mtu: None, why };
+        let path = PathStatus {
+            kind: PathKind::None,
+            endpoint: None,
+            relay: None,
+            further_relays: vec![],
+            rtt_ms: None,
+            mtu: None,
+            why,
+        };
         PeerStatus {
             name: "carol".into(),
             address: "fd42::c".into(),

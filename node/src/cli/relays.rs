@@ -117,6 +117,7 @@ mod tests {
                 endpoints: vec!["198.51.100.1:42042".into()],
                 version: "0.1.0".into(),
                 draining: false,
+                links: vec![],
             },
             standing: RelayStanding::Home,
             why: None,

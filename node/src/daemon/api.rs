@@ -348,7 +348,7 @@ impl Daemon for Api {
     async fn ping(&self, request: doc::Ping) -> Result<doc::PingReply, ApiError> {
         let timeout = Duration::from_millis(request.timeout_ms).min(PING_TIMEOUT_MAX);
         let done = self.command(request.network, Command::Ping { member: request.target, timeout }).await?;
-        let Reply::Pong { label, address, rtt, endpoint, relay, .. } = done.reply else {
+        let Reply::Pong { label, address, rtt, endpoint, relay, route, .. } = done.reply else {
             return Err(unexpected());
         };
         let rtt_ms = rtt.as_secs_f64() * 1000.0;
@@ -356,6 +356,7 @@ impl Daemon for Api {
             kind: if endpoint.is_relayed() { doc::PathKind::Relay } else { doc::PathKind::Direct },
             endpoint: (!endpoint.is_relayed()).then(|| endpoint.to_string()),
             relay: relay.map(|relay| relay.to_string()),
+            further_relays: route.iter().map(ToString::to_string).collect(),
             rtt_ms: Some(rtt_ms),
             mtu: None,
             why: None,

@@ -404,7 +404,9 @@ impl Engine {
 
     async fn close(&mut self, label: &Label) -> Result<NetworkKey, ApiError> {
         let key = self.named(Some(label.as_str()))?;
+        let now = self.clock.now();
         if let Some(mut network) = self.networks.remove(&key) {
+            network.stop_relay(now);
             network.stop_port_mapping().await;
             network.control.shutdown().await;
         }
@@ -414,7 +416,9 @@ impl Engine {
 
     pub(crate) async fn close_all(&mut self) {
         self.names.stop().await;
+        let now = self.clock.now();
         let mut networks = std::mem::take(&mut self.networks);
+        networks.values_mut().for_each(|network| network.stop_relay(now));
         join_all(networks.values_mut().map(Network::stop_port_mapping)).await;
         for (_, network) in networks {
             drop(network.lanes);

@@ -177,6 +177,7 @@ impl Network {
             LaneEvent::Datagram(from, datagram) if Server::takes(&datagram) => {
                 self.relay_datagram(from, &datagram, now);
             }
+            LaneEvent::Datagram(from, datagram) if self.is_answer_to_relay(from, &datagram) => {}
             LaneEvent::Datagram(from, datagram) => self.node.handle_datagram(from, datagram, now),
             LaneEvent::NotRelayed(drops) => self.not_relayed(&drops),
             LaneEvent::Traffic(report) => self.node.handle_traffic(&report, now),
@@ -266,7 +267,7 @@ impl Network {
         let mut upward = Vec::new();
         loop {
             let mut too_long = Vec::new();
-            self.carry_out_once(&mut upward, &mut too_long);
+            self.carry_out_once(&mut upward, &mut too_long, now);
             let has_relayed = self.carry_out_relay(&mut upward, now);
             if too_long.is_empty() && !has_relayed {
                 return upward;
@@ -275,7 +276,7 @@ impl Network {
         }
     }
 
-    fn carry_out_once(&mut self, upward: &mut Vec<Upward>, too_long: &mut Vec<TooLong>) {
+    fn carry_out_once(&mut self, upward: &mut Vec<Upward>, too_long: &mut Vec<TooLong>, now: Now) {
         while let Some(output) = self.node.poll_output() {
             match output {
                 Output::Transmit { endpoint, datagram } => too_long.extend(self.transmit(endpoint, &datagram)),
@@ -286,6 +287,7 @@ impl Network {
                     upward.push(Upward::OpenStream { relay, addresses });
                 }
                 Output::Stream(StreamCommand::Close { relay }) => self.streams.close(&relay),
+                Output::Relay(news) => self.relay_news(news, now),
                 Output::Persist { id, writes } => upward.push(Upward::Persist { id, writes }),
                 Output::Event(Event::CommandDone { id, result }) => {
                     if let Some(reply) = self.waiting.remove(&id) {

@@ -3,9 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 
 use holloway_config::{RelayEnabled, RelaySettings};
-use holloway_mesh::Event;
-use holloway_relay::{DropCounts, Identity, Output, Server, Settings, Standing, Usage};
-use holloway_wire::{Endpoint, Now, Place, is_dialable};
+use holloway_mesh::{Event, RelayLinkState, RelayNews};
+use holloway_relay::{DropCounts, Identity, Output, OwnLink, Server, Settings, Standing, Usage};
+use holloway_wire::{Endpoint, Now, Place, RelayMessageKind, is_dialable};
 
 use super::network::{Network, Upward, expand};
 use crate::random::OsRandom;
@@ -94,6 +94,35 @@ impl Network {
         }
     }
 
+    /// Tells those who are registered with the relay that it stops.
+    pub(super) fn stop_relay(&mut self, now: Now) {
+        if let Some(relay) = &mut self.relay {
+            relay.stop(now);
+            // What concerns the rest of the daemon concerns nobody any more.
+            self.carry_out_relay(&mut Vec::new(), now);
+        }
+    }
+
+    /// Whether a datagram was another relay's answer to ours.
+    pub(super) fn is_answer_to_relay(&mut self, from: Endpoint, datagram: &[u8]) -> bool {
+        let relay = self.relay.as_mut().filter(|_| RelayMessageKind::of(datagram) == Some(RelayMessageKind::FromRelay));
+        relay.is_some_and(|relay| relay.handle_answer(from.socket_addr(), datagram))
+    }
+
+    /// What the relay is to know of others.
+    pub(super) fn relay_news(&mut self, news: RelayNews, now: Now) {
+        let Some(own) = &mut self.relay else {
+            return;
+        };
+        match news {
+            RelayNews::Announced(announcement) => own.handle_announcement(&announcement, now),
+            RelayNews::Link { relay, link } => {
+                let link = link.map(|RelayLinkState { registration, at, rtt }| OwnLink { registration, at, rtt });
+                own.handle_link(relay, link, now);
+            }
+        }
+    }
+
     /// What a lane has not passed on.
     pub(super) fn not_relayed(&mut self, drops: &DropCounts) {
         if let Some(relay) = &mut self.relay {
@@ -125,15 +154,16 @@ impl Network {
                     }
                 }
                 Output::Judge { token, node, source, certificates } => {
-                    let is_member = self.node.judge(&node, certificates, now);
-                    relay.handle_verdict(token, if is_member { Standing::Member } else { Standing::Stranger }, now);
-                    if is_member {
+                    let rights = self.node.judge(&node, certificates, now);
+                    relay.handle_verdict(token, Standing::of(rights), now);
+                    if rights.is_some() {
                         self.node.handle_registered(node, source, now);
                     }
                 }
                 Output::Forwarding(forwarding) => self.lanes.relay(&forwarding),
                 Output::Announce(announcement) => self.node.handle_own_relay(announcement, now),
                 Output::Keep(usage) => upward.push(Upward::RelayUsage(usage)),
+                Output::Link { relay } => self.node.handle_wanted_link(&relay, now),
             }
         }
         self.relay = Some(relay);

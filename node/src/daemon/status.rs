@@ -130,13 +130,22 @@ fn path_status(peer: &PeerSnapshot, is_blocked: bool) -> PathStatus {
             kind: if endpoint.is_relayed() { PathKind::Relay } else { PathKind::Direct },
             endpoint: (!endpoint.is_relayed()).then(|| endpoint.to_string()),
             relay: peer.relay.as_ref().map(ToString::to_string),
+            further_relays: peer.route.iter().map(ToString::to_string).collect(),
             rtt_ms: peer.rtt.map(|rtt| rtt.as_secs_f64() * 1000.0),
             mtu: peer.mtu.map(|mtu| mtu as u64),
             why: None,
         },
         _ => {
             let why = if is_blocked { "blocked on this machine".into() } else { why_none(peer) };
-            PathStatus { kind: PathKind::None, endpoint: None, relay: None, rtt_ms: None, mtu: None, why: Some(why) }
+            PathStatus {
+                kind: PathKind::None,
+                endpoint: None,
+                relay: None,
+                further_relays: Vec::new(),
+                rtt_ms: None,
+                mtu: None,
+                why: Some(why),
+            }
         }
     }
 }

@@ -159,6 +159,7 @@ impl Stage {
                     self.announced.push(signed.value().clone());
                 }
                 Output::Keep(usage) => self.kept.extend(usage),
+                Output::Link { .. } => {}
             }
         }
     }
@@ -222,9 +223,12 @@ impl Stage {
     }
 
     pub(crate) fn bind(&mut self, from: &Peer, to: &Peer) -> Option<RelayChannel> {
-        self.say(from.at, &ToRelay::Bind { registration: from.registration, id: 5, node: to.key.node_id() });
+        self.say(
+            from.at,
+            &ToRelay::Bind { registration: from.registration, id: 5, node: to.key.node_id(), relays: Vec::new() },
+        );
         self.heard(from.at).into_iter().find_map(|message| match message {
-            FromRelay::Bound { id: 5, node, channel } if node == to.key.node_id() => Some(channel),
+            FromRelay::Bound { id: 5, node, channel, .. } if node == to.key.node_id() => Some(channel),
             _ => None,
         })
     }

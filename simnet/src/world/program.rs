@@ -151,7 +151,7 @@ impl World {
             Output::Forwarding(forwarding) => self.forward(machine, forwarding),
             Output::Event(event) => self.event(machine, event),
             // The world has no relays, so nobody asks for a stream to one.
-            Output::Stream(_) => {}
+            Output::Stream(_) | Output::Relay(_) => {}
         }
     }
 

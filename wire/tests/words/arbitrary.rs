@@ -9,11 +9,11 @@ use holloway_wire::{
     EndpointAnnouncement, FromRelay, GROUPS_MAX, HOME_PEERS_MAX, HOME_RELAYS_MAX, Hello, HelloReply, IdentityKey,
     InitiationPayload, InviteBody, InviteSecret, InviteToken, KEPT_MAX, Label, Load, MemberRequest, Membership,
     MembershipCertificate, MtuProbeSize, NamePublication, NameRecord, NetworkId, NodeId, PassedRedemption, Place,
-    Publication, PublicationId, PunchCall, REFUSAL_REVOCATIONS_MAX, RedeemReply, RedeemRequest, Refusal,
-    RegistrationId, RelayAnnouncement, RelayChannel, RelayDirection, RelayFrameHeader, RelayRefusal, RelayRegistration,
-    RelayState, RelaysReply, ResponsePayload, Revocation, Rights, SYNC_BUCKETS, SealedRequest, SessionControl, Signed,
-    SignedMessage, StaticBinding, StaticPublicKey, Suite, SyncReply, SyncRequest, ToRelay, UnixTime, Validity,
-    encode_certificates,
+    Publication, PublicationId, PunchCall, REFUSAL_REVOCATIONS_MAX, RELAY_LINKS_MAX, RELAYS_IN_PATH_MAX, RedeemReply,
+    RedeemRequest, Refusal, RegistrationId, RelayAnnouncement, RelayChannel, RelayDirection, RelayFrameHeader,
+    RelayLink, RelayRefusal, RelayRegistration, RelayState, RelaysReply, ResponsePayload, Revocation, Rights,
+    SYNC_BUCKETS, SealedRequest, SessionControl, Signed, SignedMessage, StaticBinding, StaticPublicKey, Suite,
+    SyncReply, SyncRequest, ToRelay, UnixTime, Validity, encode_certificates,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -332,17 +332,23 @@ fn relay_state() -> impl Strategy<Value = RelayState> {
     prop_oneof![Just(RelayState::Open), Just(RelayState::Draining)]
 }
 
+fn relay_link() -> impl Strategy<Value = RelayLink> {
+    (node(), any::<u32>()).prop_map(|(relay, rtt)| RelayLink::new(relay, Duration::from_micros(rtt.into())))
+}
+
 pub(crate) fn relay_announcement(from: NodeId) -> impl Strategy<Value = RelayAnnouncement> {
     (
         (any::<u64>(), second(), label(), option::of(place())),
         (any::<u32>(), load(), any::<u32>(), relay_state()),
         (plain_text(), plain_text(), vec(socket_addr(), 0..=ENDPOINTS_MAX), option::of(1..=u16::MAX)),
+        vec(relay_link(), 0..=RELAY_LINKS_MAX),
     )
         .prop_map(
             move |(
                 (sequence, expires, name, place),
                 (capacity_mbps, load, members, state),
                 (region, software, endpoints, stream_port),
+                links,
             )| RelayAnnouncement {
                 node: from,
                 sequence,
@@ -357,6 +363,7 @@ pub(crate) fn relay_announcement(from: NodeId) -> impl Strategy<Value = RelayAnn
                 endpoints,
                 stream_port,
                 state,
+                links,
             },
         )
 }
@@ -380,6 +387,10 @@ fn fitting_certificates() -> impl Strategy<Value = Vec<MembershipCertificate>> {
     })
 }
 
+fn route() -> impl Strategy<Value = Vec<NodeId>> {
+    vec(node(), 0..RELAYS_IN_PATH_MAX)
+}
+
 pub(crate) fn to_relay() -> impl Strategy<Value = ToRelay> {
     let registration = any::<u64>().prop_map(RegistrationId);
     prop_oneof![
@@ -387,11 +398,18 @@ pub(crate) fn to_relay() -> impl Strategy<Value = ToRelay> {
         (any::<u64>(), signed(relay_registration), fitting_certificates())
             .prop_map(|(id, registration, certificates)| ToRelay::Answer { id, registration, certificates }),
         (registration.clone(), any::<u64>()).prop_map(|(registration, id)| ToRelay::Ping { registration, id }),
-        (registration, any::<u64>(), node()).prop_map(|(registration, id, node)| ToRelay::Bind {
-            registration,
-            id,
-            node
-        }),
+        (registration.clone(), any::<u64>(), node(), vec(node(), 0..=HOME_RELAYS_MAX))
+            .prop_map(|(registration, id, node, relays)| ToRelay::Bind { registration, id, node, relays }),
+        (registration, any::<u64>(), node(), node(), vec(node(), 0..RELAYS_IN_PATH_MAX - 1), any::<u32>()).prop_map(
+            |(registration, id, from, to, route, channel)| ToRelay::Extend {
+                registration,
+                id,
+                from,
+                to,
+                route,
+                channel: RelayChannel(channel)
+            }
+        ),
     ]
 }
 
@@ -427,7 +445,13 @@ pub(crate) fn from_relay() -> impl Strategy<Value = FromRelay> {
             load,
             state
         }),
-        (id(), node(), channel()).prop_map(|(id, node, channel)| FromRelay::Bound { id, node, channel }),
+        (id(), node(), channel(), route()).prop_map(|(id, node, channel, route)| FromRelay::Bound {
+            id,
+            node,
+            channel,
+            route
+        }),
+        (id(), channel()).prop_map(|(id, channel)| FromRelay::Extended { id, channel }),
         (id(), node()).prop_map(|(id, node)| FromRelay::Unbound { id, node }),
         channel().prop_map(|channel| FromRelay::Gone { channel }),
     ]

@@ -4,11 +4,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use holloway_wire::{
-    Broadcast, Datagram, DecodeError, ENDPOINTS_MAX, Endpoint, FromRelay, GROUPS_MAX, Load, MESSAGE_LEN_MAX,
-    MemberRequest, Membership, MembershipCertificate, PROTOCOL_VERSION, Place, Publication, RELAY_FRAME_LEN,
-    RELAY_MESSAGE_LEN_MAX, RELAYS_MAX, RegistrationId, RelayAnnouncement, RelayChannel, RelayDirection,
-    RelayFrameHeader, RelayMessageKind, RelayRefusal, RelayRegistration, RelayState, RelaysReply, Rights, Signed,
-    SignedMessage, StaticBinding, StaticPublicKey, ToRelay, UnixTime, Validity, encode_certificates, is_dialable,
+    Broadcast, Datagram, DecodeError, ENDPOINTS_MAX, Endpoint, FromRelay, GROUPS_MAX, HOME_RELAYS_MAX, Load,
+    MESSAGE_LEN_MAX, MemberRequest, Membership, MembershipCertificate, PROTOCOL_VERSION, Place, Publication,
+    RELAY_FRAME_LEN, RELAY_LINKS_MAX, RELAY_MESSAGE_LEN_MAX, RELAYS_IN_PATH_MAX, RELAYS_MAX, RegistrationId,
+    RelayAnnouncement, RelayChannel, RelayDirection, RelayFrameHeader, RelayLink, RelayMessageKind, RelayRefusal,
+    RelayRegistration, RelayState, RelaysReply, Rights, Signed, SignedMessage, StaticBinding, StaticPublicKey, ToRelay,
+    UnixTime, Validity, encode_certificates, is_dialable,
 };
 use minicbor::Encoder;
 use proptest::collection::vec;
@@ -89,7 +90,7 @@ fn questions(padding: &[u8]) -> [Vec<u8>; 3] {
     let node = identity(3).node_id();
     let register = [[0xa3, 0, 1, 1, 7].as_slice(), &[2]].concat();
     let ping = [[0xa4, 0, 3, 1, 5, 2, 7].as_slice(), &[3]].concat();
-    let bind = [[0xa5, 0, 4, 1, 5, 2, 7, 3, 0x58, 0x20].as_slice(), node.as_bytes(), &[4]].concat();
+    let bind = [[0xa6, 0, 4, 1, 5, 2, 7, 3, 0x58, 0x20].as_slice(), node.as_bytes(), &[4, 0x80, 5]].concat();
     [register, ping, bind].map(|fields| {
         let mut e = Encoder::new(Vec::new());
         e.bytes(padding).expect("a Vec takes every byte");
@@ -105,7 +106,8 @@ fn written_questions() -> Vec<ToRelay> {
         [
             ToRelay::Register { id: number },
             ToRelay::Ping { registration, id: number },
-            ToRelay::Bind { registration, id: number, node },
+            ToRelay::Bind { registration, id: number, node, relays: Vec::new() },
+            ToRelay::Bind { registration, id: number, node, relays: vec![node; HOME_RELAYS_MAX] },
         ]
     };
     [0, 23, 24, 255, 256, 65_535, 65_536, u64::from(u32::MAX) + 1, u64::MAX].into_iter().flat_map(of_number).collect()
@@ -117,9 +119,15 @@ fn longest_answers() -> [FromRelay; 4] {
     [
         FromRelay::Challenge { id, challenge: [0xff; 32], observed: far_address() },
         FromRelay::Pong { id, observed: far_address(), load: Load::FULL, state: RelayState::Draining },
-        FromRelay::Bound { id, node, channel: RelayChannel(u32::MAX) },
         FromRelay::Unbound { id, node },
+        FromRelay::Gone { channel: RelayChannel(u32::MAX) },
     ]
+}
+
+fn longest_bound() -> FromRelay {
+    let node = identity(3).node_id();
+    let route = vec![node; RELAYS_IN_PATH_MAX - 1];
+    FromRelay::Bound { id: u64::MAX, node, channel: RelayChannel(u32::MAX), route }
 }
 
 fn longest_answer_len() -> usize {
@@ -136,13 +144,23 @@ fn words_of_relays() -> Vec<FromRelay> {
         resumed: true,
     };
     let refused = FromRelay::Refused { id: 7, refusal: RelayRefusal::Quota };
-    let gone = FromRelay::Gone { channel: RelayChannel(1) };
-    longest_answers().into_iter().chain([registered, refused, gone]).collect()
+    let extended = FromRelay::Extended { id: 7, channel: RelayChannel(1) };
+    longest_answers().into_iter().chain([registered, refused, extended, longest_bound()]).collect()
 }
 
 fn words_of_members() -> Vec<ToRelay> {
     let answer = ToRelay::Answer { id: 7, registration: registration(), certificates: vec![certificate(3, 0)] };
-    written_questions().into_iter().chain([answer]).collect()
+    let node = identity(3).node_id();
+    let extend = |route| ToRelay::Extend {
+        registration: RegistrationId(5),
+        id: 7,
+        from: node,
+        to: node,
+        route,
+        channel: RelayChannel(1),
+    };
+    let extends = [extend(Vec::new()), extend(vec![node; RELAYS_IN_PATH_MAX - 2])];
+    written_questions().into_iter().chain([answer]).chain(extends).collect()
 }
 
 fn all_words() -> Vec<Vec<u8>> {
@@ -171,6 +189,7 @@ fn announcement() -> RelayAnnouncement {
         endpoints: vec![near_address()],
         stream_port: Some(443),
         state: RelayState::Open,
+        links: vec![RelayLink::new(identity(3).node_id(), Duration::from_millis(7))],
     }
 }
 
@@ -274,8 +293,8 @@ fn what_kind_a_relay_message_is_agrees_with_who_can_read_it() {
 fn every_tag_is_one_sides_or_nobodys() {
     for tag in 0..24 {
         let datagram = [RELAY_MESSAGE_TYPE, PROTOCOL_VERSION, 0, 0, 0xa1, 0, tag];
-        let of_member = (1..=4).contains(&tag);
-        let of_relay = (0x10..=0x16).contains(&tag);
+        let of_member = (1..=5).contains(&tag);
+        let of_relay = (0x10..=0x17).contains(&tag);
         // A tag that is known lacks its fields.
         let refusal = |is_known| Some(if is_known { DecodeError::Field } else { DecodeError::Value });
         assert_eq!(refusals(&datagram), [refusal(of_member), refusal(of_relay)], "tag {tag:#04x}");
@@ -293,15 +312,18 @@ fn a_question_that_anyone_can_ask_is_no_shorter_than_any_answer() {
             let length = answer.encode().len();
             assert!(asked.len() >= length, "{} bytes of {question:?} for {length} of {answer:?}", asked.len());
         }
+        let is_short = asked.len() < longest_bound().encode().len();
+        assert!(!is_short || !matches!(question, ToRelay::Bind { .. }), "{question:?}");
     }
 }
 
 #[test]
 fn a_question_shorter_than_any_answer_is_refused() {
     let mut lengths = vec![];
-    for padding in 0..=96 {
+    for padding in 0..=160 {
         for question in questions(&vec![0; padding]) {
             match ToRelay::decode(&question) {
+                Ok(ToRelay::Bind { .. }) => assert!(question.len() >= longest_bound().encode().len()),
                 Ok(_) => lengths.push(question.len()),
                 Err(refusal) => assert_eq!(refusal, DecodeError::Truncated, "padded with {padding}"),
             }
@@ -313,15 +335,15 @@ fn a_question_shorter_than_any_answer_is_refused() {
 
 #[test]
 fn a_padding_holds_zeros_and_ends_at_its_limit() {
-    for at in 0..90 {
-        let mut padding = [0; 90];
+    for at in 0..120 {
+        let mut padding = [0; 120];
         assert!(questions(&padding).iter().all(|question| ToRelay::decode(question).is_ok()));
         padding[at] = 1;
         for question in questions(&padding) {
             assert_eq!(ToRelay::decode(&question), Err(DecodeError::Value), "byte {at}");
         }
     }
-    for question in questions(&[0; 97]) {
+    for question in questions(&[0; 161]) {
         assert_eq!(ToRelay::decode(&question), Err(DecodeError::TooLong));
     }
 }
@@ -435,7 +457,7 @@ fn states_and_refusals_that_are_not_known_are_refused() {
     let known: Vec<u8> =
         (0..24).filter(|refusal| FromRelay::decode(&with_last(refused.clone(), *refusal)).is_ok()).collect();
     assert_eq!(known, [1, 2, 3, 4]);
-    assert_eq!(RelayAnnouncement::decode(&with_last(announcement().encode(), 2)), Err(DecodeError::Value));
+    assert_eq!(changed_announcement(&[13, 0, 14], &[13, 2, 14]), Err(DecodeError::Value));
 }
 
 #[test]
@@ -535,6 +557,7 @@ fn the_largest_answer_about_relays_fits_one_message() {
         software: "s".repeat(128),
         endpoints: vec![far_address(); ENDPOINTS_MAX],
         stream_port: Some(u16::MAX),
+        links: vec![RelayLink::new(identity(3).node_id(), Duration::MAX); RELAY_LINKS_MAX],
         ..announcement()
     };
     let signed = Signed::sign(largest, &identity(2), &NETWORK);

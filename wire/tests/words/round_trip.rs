@@ -103,7 +103,7 @@ impl Message for ToRelay {
     fn may_differ(&self, accepted: &[u8]) -> bool {
         let is_padded = match self {
             Self::Register { .. } | Self::Ping { .. } | Self::Bind { .. } => accepted.len() != self.encode().len(),
-            Self::Answer { .. } => false,
+            Self::Answer { .. } | Self::Extend { .. } => false,
         };
         is_padded || has_extension(&accepted[RELAY_HEADER_LEN..])
     }

@@ -91,6 +91,11 @@ fn announced(relay: &RelayAnnouncement) -> doc::AnnouncedRelay {
             RelayState::Open => false,
             RelayState::Draining => true,
         },
+        links: relay
+            .links
+            .iter()
+            .map(|link| doc::RelayLink { node_id: link.relay.to_string(), rtt_ms: milliseconds(link.rtt()) })
+            .collect(),
     }
 }
 

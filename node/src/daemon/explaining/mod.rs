@@ -229,7 +229,10 @@ impl<'a> Case<'a> {
     fn path_words(&self) -> String {
         match (&self.status.path.endpoint, &self.status.path.relay) {
             (Some(endpoint), _) => format!("straight at {endpoint}"),
-            (None, Some(relay)) => format!("through the relay {relay}"),
+            (None, Some(relay)) if self.status.path.further_relays.is_empty() => format!("through the relay {relay}"),
+            (None, Some(relay)) => {
+                format!("through the relays {relay} and {}", self.status.path.further_relays.join(" and "))
+            }
             (None, None) => "through a relay".to_owned(),
         }
     }

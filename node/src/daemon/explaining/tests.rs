@@ -63,6 +63,7 @@ fn carol() -> PeerSnapshot {
         is_handshaking: false,
         endpoint: None,
         relay: None,
+        route: vec![],
         rtt: None,
         record_limit: None,
         mtu: None,
@@ -111,6 +112,7 @@ fn announcement() -> RelayAnnouncement {
         endpoints: vec![address(ALICE_AT)],
         stream_port: None,
         state: RelayState::Open,
+        links: Vec::new(),
     }
 }
 

@@ -1,5 +1,8 @@
 //! The relay's one owner: who is registered, and what lanes do for them.
 
+mod circuits;
+mod registering;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,20 +10,24 @@ use std::time::Duration;
 
 use holloway_wire::{
     FromRelay, Instant, Load, MembershipCertificate, NodeId, Now, RELAY_FRAME_LEN, RegistrationId, RelayAnnouncement,
-    RelayChannel, RelayDirection, RelayFrameHeader, RelayMessageKind, RelayRefusal, RelayRegistration, RelayState,
-    Signed, ToRelay,
+    RelayChannel, RelayDirection, RelayFrameHeader, RelayLink, RelayMessageKind, RelayRefusal, RelayRegistration,
+    RelayState, Rights, Signed, ToRelay,
 };
+use holloway_wire::{SecureRng, random_bytes};
 
 use crate::account::{Account, Month};
-use crate::announcer::Announcer;
+use crate::announcer::{Announcer, Condition};
 use crate::challenge::Challenger;
 use crate::drop_reason::{DropCounts, DropReason};
 use crate::forwarding::{Forwarding, ForwardingTable, Link};
 use crate::members::{Member, Members};
-use crate::pairs::Pairs;
-use crate::quota::{Pace, Prefixes};
+use crate::pairs::{Pair, Pairs};
+use crate::party::{Party, Side, Trunk};
+use crate::quota::{Pace, Prefixes, Turns};
 use crate::settings::{Identity, LIFETIME, Settings};
-use holloway_wire::{SecureRng, random_bytes};
+use crate::topology::{OwnLink, Topology};
+
+use circuits::Circuits;
 
 /// Challenges to one source prefix: a household whose machines all come back at once.
 const CHALLENGES: Pace = Pace { per_second: 10, burst: 50 };
@@ -43,6 +50,12 @@ const SWEEP_EVERY: Duration = Duration::from_secs(10);
 /// How often what members have sent is given out, to be kept.
 const USAGE_EVERY: Duration = Duration::from_secs(60);
 
+/// A member that has not been heard of for this long has missed a ping (every 20 s).
+const SILENT_FOR: Duration = Duration::from_secs(23);
+
+/// Bytes in a second that make one megabit a second.
+const BYTES_PER_MEGABIT: u64 = 125_000;
+
 /// Names a question to the owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct JudgeToken(u64);
@@ -52,8 +65,22 @@ pub struct JudgeToken(u64);
 pub enum Standing {
     /// A member in good standing.
     Member,
+    /// One that may relay, too: circuits may come from it.
+    Relay,
     /// Anything else.
     Stranger,
+}
+
+impl Standing {
+    /// The standing of one that has these rights, if it is a member.
+    #[must_use]
+    pub fn of(rights: Option<Rights>) -> Self {
+        match rights {
+            Some(rights) if rights.contains(Rights::RELAY) => Self::Relay,
+            Some(_) => Self::Member,
+            None => Self::Stranger,
+        }
+    }
 }
 
 /// What a member has sent in a month, to be kept across restarts.
@@ -94,6 +121,12 @@ pub enum Output {
     Announce(Signed<RelayAnnouncement>),
     /// Keep this.
     Keep(Vec<Usage>),
+    /// Register with this relay, or see whether it is still there, and say so with [`Server::handle_link`]: circuits are
+    /// to lead over it.
+    Link {
+        /// The relay.
+        relay: NodeId,
+    },
 }
 
 /// The relay at one moment.
@@ -103,6 +136,10 @@ pub struct Snapshot {
     pub members: usize,
     /// Channels handed out.
     pub channels: usize,
+    /// Circuits that come from other relays or lead on to them.
+    pub circuits: usize,
+    /// The relays that it reaches by itself.
+    pub links: Vec<RelayLink>,
     /// Bytes taken to be passed on, since the start.
     pub sent_bytes: u64,
     /// The share of the capacity that was used between the last two announcements.
@@ -140,6 +177,8 @@ pub struct Server {
     next_token: u64,
     members: Members,
     pairs: Pairs,
+    topology: Topology,
+    circuits: Circuits,
     accounts: BTreeMap<NodeId, Arc<Account>>,
     /// What each account had when it was last kept.
     kept: BTreeMap<NodeId, u64>,
@@ -179,6 +218,8 @@ impl Server {
             next_token: 0,
             members: Members::default(),
             pairs: Pairs::default(),
+            topology: Topology::default(),
+            circuits: Circuits::default(),
             accounts: BTreeMap::new(),
             kept: BTreeMap::new(),
             month: Month::of(now.unix),
@@ -227,7 +268,8 @@ impl Server {
             return;
         };
         match standing {
-            Standing::Member => self.register(applicant, now.monotonic),
+            Standing::Member => self.register(applicant, false, now.monotonic),
+            Standing::Relay => self.register(applicant, true, now.monotonic),
             Standing::Stranger => {
                 self.drops.count(DropReason::NotAMember);
                 let refused = FromRelay::Refused { id: applicant.id, refusal: RelayRefusal::NotAMember };
@@ -239,10 +281,15 @@ impl Server {
     /// A node is no longer a member: nothing is passed on for it or to it from here on.
     pub fn handle_expelled(&mut self, node: &NodeId) {
         self.pending.retain(|pending| pending.applicant.node != *node);
-        self.members.remove(node);
-        for channel in self.pairs.remove(node) {
-            self.forwarding(Forwarding::Retire(channel));
+        self.topology.forget(node);
+        self.topology.set_own(*node, None);
+        for pair in self.pairs.of_node(node) {
+            self.part(pair);
         }
+        for side in [Side::Ours, Side::Theirs] {
+            self.lose_trunk(Trunk { relay: *node, side });
+        }
+        self.members.remove(node);
     }
 
     /// Where the relay takes datagrams has changed.
@@ -258,10 +305,27 @@ impl Server {
         self.drops.add(drops);
     }
 
-    /// The relay is about to stop: it takes no further members, and says so to those it has.
+    /// The relay is about to stop: it takes no further members, and says so to those it has, who look for another.
     pub fn drain(&mut self, now: Now) {
         self.state = RelayState::Draining;
         self.announcer.announce_at(now.monotonic);
+        let (load, state) = (self.load, self.state);
+        // Only the two of them know the registration: nobody else can send them away.
+        let word = |member: &Member| {
+            let pong = FromRelay::Pong { id: member.registration.0, observed: member.source, load, state };
+            (member.source, pong)
+        };
+        let words: Vec<(SocketAddr, FromRelay)> = self.members.all().map(word).collect();
+        words.iter().for_each(|(to, word)| self.tell(*to, word));
+    }
+
+    /// The relay stops now: everyone is told that no channel leads anywhere any more, instead of finding out.
+    pub fn stop(&mut self, now: Now) {
+        self.drain(now);
+        for (owner, peer, channel) in self.pairs.all() {
+            self.answer_party(owner, &FromRelay::Gone { channel });
+            self.part((owner, peer));
+        }
     }
 
     /// Time has passed. Harmless when early or repeated.
@@ -296,6 +360,8 @@ impl Server {
         Snapshot {
             members: self.members.len(),
             channels: self.pairs.len(),
+            circuits: self.pairs.circuits(),
+            links: self.topology.own_links(),
             sent_bytes: self.sent_bytes(),
             load: self.load,
             state: self.state,
@@ -319,195 +385,84 @@ impl Server {
                 self.answer(from, id, &registration, certificates, now.monotonic)
             }
             ToRelay::Ping { registration, id } => self.ping(from, registration, id, datagram.len(), now.monotonic),
-            ToRelay::Bind { registration, id, node } => {
-                self.bind(from, registration, id, node, datagram.len(), now.monotonic)
+            ToRelay::Bind { registration, id, node, relays } => {
+                self.bind(from, (registration, id), node, &relays, datagram.len(), now)
+            }
+            ToRelay::Extend { registration, id, from: owner, to, route, channel } => {
+                self.asked_to_extend(from, (registration, id), (owner, to), (route, channel), now.monotonic)
             }
         }
-    }
-
-    /// Challenges a source, if it has said enough for that and does not ask too often.
-    fn challenge(&mut self, from: SocketAddr, id: u64, heard: usize, now: Instant) -> Result<(), DropReason> {
-        if !self.challenges.take(&from, now) {
-            return Err(DropReason::RateLimited);
-        }
-        let challenge = self.challenger.challenge(&from, self.rng.as_mut(), now);
-        let datagram = FromRelay::Challenge { id, challenge, observed: from }.encode();
-        if datagram.len() <= heard {
-            self.outputs.push_back(Output::Transmit { to: from, datagram });
-        }
-        Ok(())
-    }
-
-    /// Weighs an answer to a challenge: what is cheap first, the first failure stops.
-    fn answer(
-        &mut self,
-        from: SocketAddr,
-        id: u64,
-        registration: &Signed<RelayRegistration>,
-        certificates: Vec<MembershipCertificate>,
-        now: Instant,
-    ) -> Result<(), DropReason> {
-        let RelayRegistration { node, relay, challenge, observed } = registration.value();
-        if *observed != from || !self.challenger.knows(challenge, &from, self.rng.as_mut(), now) {
-            return Err(DropReason::Challenge);
-        }
-        if *relay != self.node || certificates[0].subject() != node {
-            return Err(DropReason::Signature);
-        }
-        if !self.signatures.take(&from, now) {
-            return Err(DropReason::RateLimited);
-        }
-        if !registration.verify(&self.identity.network) {
-            return Err(DropReason::Signature);
-        }
-        if let Some(refusal) = self.refusal(node) {
-            self.tell(from, &FromRelay::Refused { id, refusal });
-            return Err(DropReason::Full);
-        }
-        self.ask(Applicant { node: *node, source: from, id }, certificates, now)
-    }
-
-    /// Why a member cannot register at the moment, whoever it is.
-    fn refusal(&self, node: &NodeId) -> Option<RelayRefusal> {
-        let is_known = self.members.get(node).is_some();
-        if self.accounts.get(node).is_some_and(|account| account.is_used_up()) {
-            return Some(RelayRefusal::Quota);
-        }
-        match self.state {
-            RelayState::Draining if !is_known => Some(RelayRefusal::Draining),
-            RelayState::Open if !is_known && self.members.len() >= self.settings.members_max => {
-                Some(RelayRefusal::Full)
-            }
-            RelayState::Draining | RelayState::Open => None,
-        }
-    }
-
-    fn ask(
-        &mut self,
-        applicant: Applicant,
-        certificates: Vec<MembershipCertificate>,
-        now: Instant,
-    ) -> Result<(), DropReason> {
-        let node = applicant.node;
-        // Its latest word counts.
-        self.pending.retain(|pending| pending.applicant.node != node && now.since(pending.asked) < PENDING_FOR);
-        if self.pending.len() >= PENDING_MAX {
-            return Err(DropReason::Full);
-        }
-        self.next_token += 1;
-        let token = JudgeToken(self.next_token);
-        self.pending.push_back(Pending { token, applicant, asked: now });
-        self.outputs.push_back(Output::Judge { token, node, source: applicant.source, certificates });
-        Ok(())
-    }
-
-    fn register(&mut self, applicant: Applicant, now: Instant) {
-        let Applicant { node, source, id } = applicant;
-        let Some(account) = self.account(node) else {
-            self.drops.count(DropReason::Full);
-            self.tell(source, &FromRelay::Refused { id, refusal: RelayRefusal::Full });
-            return;
-        };
-        account.hear(now);
-        let registration = RegistrationId(u64::from_le_bytes(random_bytes(self.rng.as_mut())));
-        let resumed = self.members.get(&node).is_some();
-        let displaced = self.members.at_source(&source).filter(|before| *before != node);
-        self.members.insert(node, Member::new(registration, source, account));
-        displaced.into_iter().chain([node]).for_each(|moved| self.install_all(&moved));
-        let state = self.state;
-        self.tell(source, &FromRelay::Registered { id, registration, lifetime: LIFETIME, state, resumed });
-    }
-
-    fn account(&mut self, node: NodeId) -> Option<Arc<Account>> {
-        if let Some(account) = self.accounts.get(&node) {
-            return Some(account.clone());
-        }
-        (self.accounts.len() < ACCOUNTS_MAX).then(|| self.open_account(node, 0))
-    }
-
-    fn open_account(&mut self, node: NodeId, sent: u64) -> Arc<Account> {
-        let Settings { rate_bytes, burst_bytes, month_bytes_max, .. } = self.settings;
-        let account = Arc::new(Account::new(rate_bytes, burst_bytes, month_bytes_max, sent));
-        self.kept.insert(node, sent);
-        self.past_bytes = self.past_bytes.wrapping_sub(sent);
-        self.accounts.insert(node, account.clone());
-        account
-    }
-
-    fn ping(
-        &mut self,
-        from: SocketAddr,
-        registration: RegistrationId,
-        id: u64,
-        heard: usize,
-        now: Instant,
-    ) -> Result<(), DropReason> {
-        let Some((_, member)) = self.members.registered(registration, &from) else {
-            // The member is elsewhere by now, or the relay was restarted: it may register again at once.
-            self.challenge(from, id, heard, now)?;
-            return Err(DropReason::UnknownRegistration);
-        };
-        member.account.hear(now);
-        let pong = FromRelay::Pong { id, observed: from, load: self.load, state: self.state };
-        self.tell(from, &pong);
-        Ok(())
     }
 
     fn bind(
         &mut self,
         from: SocketAddr,
-        registration: RegistrationId,
-        id: u64,
+        (registration, id): (RegistrationId, u64),
         peer: NodeId,
+        relays: &[NodeId],
         heard: usize,
-        now: Instant,
+        now: Now,
     ) -> Result<(), DropReason> {
         let Some((node, member)) = self.members.registered(registration, &from) else {
-            self.challenge(from, id, heard, now)?;
+            self.challenge(from, id, heard, now.monotonic)?;
             return Err(DropReason::UnknownRegistration);
         };
-        if !member.may_bind(now) {
+        if !member.may_bind(now.monotonic) {
             return Err(DropReason::RateLimited);
         }
-        member.account.hear(now);
-        if peer == node || self.members.get(&peer).is_none() {
+        member.account.hear(now.monotonic);
+        if peer == node {
             self.tell(from, &FromRelay::Unbound { id, node: peer });
             return Ok(());
         }
-        let bound = self.pairs.bind(node, peer, self.rng.as_mut(), now);
+        if !self.is_here(&peer, relays, now.monotonic) {
+            self.bind_beyond(node, id, peer, relays, now);
+            return Ok(());
+        }
+        let pair = (Party::member(node), Party::member(peer));
+        let bound = self.pairs.bind(pair.0, pair.1, self.rng.as_mut(), now.monotonic);
         let channel = bound.map_err(|_| DropReason::Full)?;
-        self.install(node, peer);
-        self.install(peer, node);
-        self.tell(from, &FromRelay::Bound { id, node: peer, channel });
+        self.install_pair(pair);
+        self.tell(from, &FromRelay::Bound { id, node: peer, channel, route: Vec::new() });
         Ok(())
     }
 
-    /// Says of all that a member has with others how it is passed on now.
-    fn install_all(&mut self, node: &NodeId) {
-        let peers: Vec<NodeId> = self.pairs.of(node).map(|(peer, _)| peer).collect();
-        for peer in peers {
-            self.install(*node, peer);
-            self.install(peer, *node);
-        }
+    /// Whether a peer is best reached right here. One that was registered here and announces other relays may have gone
+    /// without a word.
+    fn is_here(&self, peer: &NodeId, announced: &[NodeId], now: Instant) -> bool {
+        let is_elsewhere = !announced.is_empty() && !announced.contains(&self.node);
+        let heard = self.members.get(peer).map(|member| now.since(member.account.heard()));
+        heard.is_some_and(|heard| !is_elsewhere || heard < SILENT_FOR)
     }
 
-    /// Says how what one member sends to another is passed on now.
-    fn install(&mut self, owner: NodeId, peer: NodeId) {
-        let (Some(own), Some(other)) = (self.pairs.half(owner, peer), self.pairs.half(peer, owner)) else {
+    /// Says of all that a member has with others, and of all that comes over it if it is a relay, how it is passed on now.
+    fn install_all(&mut self, node: &NodeId) {
+        let own = Party::member(*node);
+        let with_others: Vec<Pair> = self.pairs.of(own).map(|(peer, _)| (own, peer)).collect();
+        let over = self.pairs.over(Trunk { relay: *node, side: Side::Theirs });
+        with_others.into_iter().chain(over).for_each(|pair| self.install_pair(pair));
+    }
+
+    fn install_pair(&mut self, (one, other): Pair) {
+        self.install(one, other);
+        self.install(other, one);
+    }
+
+    /// Says how what one party sends to another is passed on now.
+    fn install(&mut self, owner: Party, peer: Party) {
+        let (Some(own), Some(other)) = (self.pairs.half(owner, peer).cloned(), self.pairs.half(peer, owner)) else {
             return;
         };
-        let forwarding = match self.members.get(&owner) {
-            Some(member) => {
-                let link = Link {
-                    source: member.source,
-                    to: self.members.get(&peer).map(|peer| peer.source),
-                    channel: other.channel,
-                    account: member.account.clone(),
-                    used: own.used.clone(),
-                };
-                Forwarding::Install(own.channel, link)
+        let head = match peer.beyond {
+            None => Some(RelayFrameHeader { direction: RelayDirection::FromRelay, channel: other.channel }),
+            Some(_) => other.onward.map(|channel| RelayFrameHeader { direction: RelayDirection::ToRelay, channel }),
+        };
+        let onward = head.and_then(|head| Some((self.address(&peer)?, head)));
+        let forwarding = match (self.address(&owner), self.payer(&owner)) {
+            (Some(source), Some(account)) => {
+                Forwarding::Install(own.channel, Link { source, onward, account, used: own.used })
             }
-            None => Forwarding::Retire(own.channel),
+            (Some(_) | None, _) => Forwarding::Retire(own.channel),
         };
         self.forwarding(forwarding);
     }
@@ -532,7 +487,8 @@ impl Server {
     fn missed(&mut self, from: SocketAddr, channel: RelayChannel, heard: usize, reason: DropReason, now: Instant) {
         match reason {
             DropReason::UnknownChannel | DropReason::Unreachable => {
-                if self.members.at(&from).is_some_and(|member| member.may_be_told(now)) {
+                let may_be_told = self.members.at(&from).is_some_and(|member| member.may_be_told(now));
+                if may_be_told || self.may_tell_relay(&from, now) {
                     self.tell(from, &FromRelay::Gone { channel });
                 } else if reason == DropReason::UnknownChannel {
                     self.challenge_quietly(from, heard, now);
@@ -543,6 +499,7 @@ impl Server {
             | DropReason::Challenge
             | DropReason::Signature
             | DropReason::NotAMember
+            | DropReason::NotARelay
             | DropReason::RateLimited
             | DropReason::UnknownRegistration
             | DropReason::TooFast
@@ -565,8 +522,8 @@ impl Server {
             self.members.remove(&node);
             self.install_all(&node);
         }
-        for channel in self.pairs.expire(now) {
-            self.forwarding(Forwarding::Retire(channel));
+        for pair in self.pairs.unused(now) {
+            self.part(pair);
         }
     }
 
@@ -599,13 +556,19 @@ impl Server {
 
     fn sent_bytes(&self) -> u64 {
         let accounts = self.accounts.values().map(|account| account.sent_bytes());
-        accounts.fold(self.past_bytes, u64::wrapping_add)
+        accounts.fold(self.past_bytes, u64::wrapping_add).wrapping_add(self.circuits.bytes())
     }
 
     fn announce(&mut self, now: Now) {
         self.load = self.announcer.load(self.sent_bytes(), self.settings.capacity_mbps, now.monotonic);
-        let members = self.members.len();
-        let signed = self.announcer.announce(&self.identity, &self.settings, self.load, members, self.state, now);
+        let state = Condition {
+            load: self.load,
+            members: self.members.len(),
+            state: self.state,
+            links: self.topology.own_links(),
+            relays: self.topology.relays(now.unix),
+        };
+        let signed = self.announcer.announce(&self.identity, &self.settings, state, now);
         self.outputs.push_back(Output::Announce(signed));
     }
 }
