@@ -1,0 +1,153 @@
+//! Who registers with relays: members, and relays with each other.
+//!
+//! The times are those of `mesh/src/relays/registration.rs`; what is decided is the gist of `mesh/src/relays/mod.rs` and
+//! `links.rs`: to be registered with the nearest relays that answer, and with a few more for a while.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use holloway_wire::{
+    IdentityKey, Instant, Membership, MembershipCertificate, NetworkId, NodeId, RegistrationId, Rights, Signed,
+    StaticBinding, StaticSecret, UnixTime, Validity,
+};
+
+use super::plane::Place;
+
+/// Waits after each question (`TRIES`), and after each ping (`PING_TRIES`).
+pub(super) const TRIES: [Duration; 4] =
+    [Duration::from_millis(250), Duration::from_millis(500), Duration::from_millis(1000), Duration::from_millis(2000)];
+pub(super) const PING_TRIES: [Duration; 4] =
+    [Duration::from_millis(250), Duration::from_millis(250), Duration::from_millis(500), Duration::from_millis(500)];
+
+/// How often a registration is confirmed (`PING_EVERY`).
+pub(super) const PING_EVERY: Duration = Duration::from_secs(20);
+
+/// A relay that has not answered is asked again when its distance is due to be measured (`MEASURE_EVERY`), which is
+/// looked at every 30 s (`CHOOSE_EVERY`).
+pub(super) const MEASURED_AGAIN: Duration = Duration::from_secs(330);
+
+/// A relay that is registered with for someone's sake is left after this long (`UNUSED_MAX`).
+pub(super) const VISIT: Duration = Duration::from_secs(300);
+
+/// Such relays at a time: the first by their ids (`VISITED_MAX`).
+const VISITS_MAX: usize = 8;
+
+/// Relays that a member is registered with (`HOME_RELAYS_MAX`), and a relay with others (`LINKS_MAX`).
+pub(super) const HOMES: usize = 2;
+pub(super) const LINKS: usize = 8;
+
+/// Numbers of parties are the /24 that they are in, from here on: each has a site of its own, so that nobody is slowed
+/// down for what others do.
+const FIRST_SITE: u32 = 11 << 16;
+const PORT: u16 = 42_042;
+
+/// A party's number: relays first, then members.
+pub(super) type Number = u32;
+
+pub(super) fn address(party: Number) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::from_bits((FIRST_SITE + party) << 8 | 1), PORT))
+}
+
+pub(super) fn at_address(address: &SocketAddr) -> Option<Number> {
+    let SocketAddr::V4(address) = address else { return None };
+    (address.ip().to_bits() >> 8).checked_sub(FIRST_SITE)
+}
+
+/// One that registers with relays.
+pub(super) struct Party {
+    pub(super) key: IdentityKey,
+    pub(super) node: NodeId,
+    pub(super) place: Place,
+    /// Relays, the nearest first, as far as it would ever go.
+    pub(super) nearest: Vec<Number>,
+    pub(super) standings: Vec<Standing>,
+}
+
+/// What a party has with one relay.
+pub(super) struct Standing {
+    pub(super) relay: Number,
+    pub(super) stage: Stage,
+    /// Names the question that was asked last.
+    pub(super) asked: u64,
+    pub(super) tries: usize,
+    pub(super) sent: Instant,
+    /// When the next try, ping or attempt is due.
+    pub(super) due: Instant,
+    /// Registered with for someone's sake until then.
+    pub(super) visit_until: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    Asking,
+    Answering,
+    Registered(RegistrationId),
+    /// The same, and a ping is not answered yet.
+    Pinging(RegistrationId),
+    /// Nothing is wanted of it yet.
+    Waiting,
+    Failed,
+}
+
+impl Standing {
+    pub(super) fn new(relay: Number, now: Instant) -> Self {
+        Self { relay, stage: Stage::Waiting, asked: 0, tries: 0, sent: now, due: now, visit_until: None }
+    }
+
+    pub(super) const fn registration(&self) -> Option<RegistrationId> {
+        match self.stage {
+            Stage::Registered(registration) | Stage::Pinging(registration) => Some(registration),
+            Stage::Asking | Stage::Answering | Stage::Waiting | Stage::Failed => None,
+        }
+    }
+}
+
+impl Party {
+    pub(super) fn new(key: IdentityKey, place: Place, nearest: Vec<Number>) -> Self {
+        Self { node: key.node_id(), key, place, nearest, standings: Vec::new() }
+    }
+
+    pub(super) fn with(&mut self, relay: Number) -> Option<&mut Standing> {
+        self.standings.iter_mut().find(|standing| standing.relay == relay)
+    }
+
+    /// The relays that it is registered with, the nearest first.
+    pub(super) fn registered(&self) -> impl Iterator<Item = (Number, RegistrationId)> {
+        let of = |relay: &Number| self.standings.iter().find(|standing| standing.relay == *relay);
+        self.nearest.iter().filter_map(of).filter_map(|held| Some((held.relay, held.registration()?)))
+    }
+
+    fn has_failed(&self, relay: Number) -> bool {
+        self.standings.iter().any(|held| held.relay == relay && held.stage == Stage::Failed)
+    }
+
+    /// The relays that it wants to be registered with: the nearest that have not failed, and the first of those that it
+    /// visits.
+    pub(super) fn wanted(&self, count: usize, nodes: &[NodeId], now: Instant) -> Vec<Number> {
+        let mut wanted: Vec<Number> =
+            self.nearest.iter().copied().filter(|relay| !self.has_failed(*relay)).take(count).collect();
+        let is_visit = |held: &&Standing| held.visit_until.is_some_and(|until| until > now);
+        let mut visits: Vec<Number> = self.standings.iter().filter(is_visit).map(|held| held.relay).collect();
+        visits.retain(|relay| !wanted.contains(relay));
+        visits.sort_by_key(|relay| nodes[*relay as usize]);
+        wanted.extend(visits.into_iter().take(VISITS_MAX));
+        wanted
+    }
+
+    /// A certificate of its own, which the network's root has signed. It is made anew each time rather than kept, so
+    /// that what is measured is what relays keep.
+    pub(super) fn certificate(&self, root: &IdentityKey, network: &NetworkId, now: UnixTime) -> MembershipCertificate {
+        let subject = self.node;
+        let key = StaticSecret::from_bytes(*subject.as_bytes()).public();
+        let binding = Signed::sign(StaticBinding { subject, key, sequence: now.as_nanos() }, &self.key, network);
+        let membership = Membership {
+            subject,
+            label: format!("host-{}", subject.short().to_lowercase()).parse().expect("letters and digits are a label"),
+            rights: Rights::NONE,
+            groups: Vec::new(),
+            validity: Validity { not_before: now, not_after: None },
+            issuer: root.node_id(),
+        };
+        MembershipCertificate::issue(membership, binding, root, network).expect("it is about one subject")
+    }
+}
