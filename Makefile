@@ -8,7 +8,7 @@ CARGO ?= cargo
 PREFIX ?= /usr/local
 DESTDIR ?=
 
-# Options of `make bench` and `make bench-relay`.
+# Options of `make bench`, `make bench-relay` and `make bench-scale`.
 BENCH ?=
 
 # How much larger the long proofs are than the same tests in `make test`.
@@ -28,7 +28,7 @@ NEEDED_BY_BENCH := ip:iproute2 ping:iputils-ping iperf3:iperf3 python3:python3
 
 PURE := -p holloway-wire -p holloway-mesh -p holloway-relay
 
-.PHONY: build demo test check prove bench bench-relay fmt install
+.PHONY: build demo test check prove bench bench-relay bench-scale fmt install
 
 build:
 	$(CARGO) build --release
@@ -72,6 +72,14 @@ bench-relay:
 	tools/need $(NEEDED_TO_BUILD) $(NEEDED_BY_BENCH_RELAY)
 	if [[ $$EUID -eq 0 ]]; then as=(); else as=(--config "target.'cfg(unix)'.runner = 'sudo'"); fi; \
 	$(CARGO) "$${as[@]}" bench --profile dist -p holloway-node --bench relay -- $(BENCH)
+
+# How the control plane's cost grows from 1,000 to 100,000 nodes, in virtual time. BENCH="--quick", BENCH="--seed 2" and
+# the like are passed on to simnet/benches/scale.
+bench-scale:
+	tools/need $(NEEDED_TO_BUILD)
+	mkdir -p $(TARGET)/bench
+	$(CARGO) bench --profile release -p holloway-simnet --features scale --bench scale -- \
+		--svg $(abspath $(TARGET))/bench/scale.svg $(BENCH)
 
 fmt:
 	$(CARGO) fmt --all

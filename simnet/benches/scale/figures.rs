@@ -18,6 +18,7 @@ impl Figures {
             ("relays", plan.relays as f64),
             ("registered", report.registered as f64),
             ("bytes", report.bytes.total()),
+            ("quiet", report.quiet.total()),
             ("registering once", report.registering_bytes),
             ("announced alone", gossip.alone_per_minute),
             ("announced", gossip.watched_per_minute),

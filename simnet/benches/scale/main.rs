@@ -32,7 +32,7 @@ const QUICK_MAX: usize = 10_000;
 const NODES_PER_RELAY: usize = 100;
 
 /// How long each network is watched.
-const WINDOW: Duration = Duration::from_secs(300);
+const WINDOW: Duration = Duration::from_secs(120);
 
 /// Any will do.
 const SEED: u64 = 20_271_121;

@@ -60,6 +60,7 @@ pub(crate) fn table(rows: &[Figures]) -> String {
     for kind in Kind::ALL {
         text += &line(kind.name(), rows, &|row| whole(row, kind.name()));
     }
+    text += &line("all, with relays as quiet as when nobody asks", rows, &|row| whole(row, "quiet"));
     for Line { title, cell } in LINES {
         text += &line(title, rows, cell);
     }
@@ -121,16 +122,19 @@ pub(crate) fn growth(rows: &[Figures]) -> (String, bool) {
     let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
         return (String::new(), true);
     };
-    let cost = last.get("bytes") / first.get("bytes");
+    let of = |name: &str| last.get(name) / first.get(name);
     let logarithm = last.get("nodes").ln() / first.get("nodes").ln();
     let (slope, at_one) = fitted(rows);
-    let is_reached = cost <= logarithm * ROUNDING;
+    let is_reached = of("bytes") <= logarithm * ROUNDING;
     let verdict = if is_reached { "no faster than" } else { "FASTER than" };
     let text = format!(
-        "cost({}) / cost({}) = {cost:.2}; log / log = {logarithm:.2}: a node's cost grows {verdict} log n\n\
+        "cost({}) / cost({}) = {:.2}; log / log = {logarithm:.2}: a node's cost grows {verdict} log n\n\
+         with relays as quiet as when nobody asks: {:.2}\n\
          fitted: {slope:.0} bytes a minute for each factor of ten, {at_one:+.0}",
         whole(last, "nodes"),
         whole(first, "nodes"),
+        of("bytes"),
+        of("quiet"),
     );
     (text, is_reached)
 }

@@ -32,8 +32,6 @@ pub(super) enum Goal {
 pub(super) struct Lookup {
     /// Nodes that were asked.
     pub(super) asked: usize,
-    /// Of these, nodes that gave a value instead of others' names.
-    pub(super) values: usize,
     /// Nodes from each to the next, to the one that is nearest to the key.
     pub(super) hops: usize,
     /// Whether the goal was reached: the truly nearest node, or enough values.
@@ -101,10 +99,8 @@ impl Dht {
         let nearest = known.first().map_or(0, |candidate| candidate.hops);
         let is_nearest = known.first().is_some_and(|candidate| holders.contains(&candidate.node));
         match goal {
-            Goal::Nearest => Lookup { asked, values, hops: nearest, is_found: is_nearest },
-            Goal::Value => {
-                Lookup { asked, values, hops: first_value.unwrap_or(nearest), is_found: values >= VALUES_ENOUGH }
-            }
+            Goal::Nearest => Lookup { asked, hops: nearest, is_found: is_nearest },
+            Goal::Value => Lookup { asked, hops: first_value.unwrap_or(nearest), is_found: values >= VALUES_ENOUGH },
         }
     }
 

@@ -43,6 +43,8 @@ pub struct Report {
     pub registered: usize,
     /// Bytes that each node costs in a minute.
     pub bytes: Traffic,
+    /// The same if relays spoke of themselves as often as they do while nobody asks for channels.
+    pub quiet: Traffic,
     /// Bytes that it takes a member to be registered, once.
     pub registering_bytes: f64,
     /// Announcements by gossip.
@@ -77,7 +79,8 @@ pub fn run(plan: &Plan, rss: &dyn Fn() -> Option<u64>) -> Report {
     let registered = stage.registered();
     let finding = stage.find();
     let watched = stage.watch(plan.window, announced_alone);
-    let bytes = stage.bytes(&watched, &finding);
+    let bytes = stage.bytes(&watched, watched.gossip.watched_per_minute, &finding);
+    let quiet = stage.bytes(&watched, watched.gossip.alone_per_minute, &finding);
     let convergence = failures::converge(&mut stage.network);
     let grown = |before: Option<u64>, after: Option<u64>, by: usize| {
         before.zip(after).map_or(f64::NAN, |(before, after)| after.saturating_sub(before) as f64 / by.max(1) as f64)
@@ -87,5 +90,5 @@ pub fn run(plan: &Plan, rss: &dyn Fn() -> Option<u64>) -> Report {
         registration: grown(relays_after, members_after, 2 * plan.nodes),
     };
     let steady::Watched { gossip, binds, .. } = watched;
-    Report { registered, bytes, registering_bytes, gossip, finding, binds, convergence, memory }
+    Report { registered, bytes, quiet, registering_bytes, gossip, finding, binds, convergence, memory }
 }

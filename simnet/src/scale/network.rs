@@ -13,21 +13,18 @@ use std::time::Duration;
 use holloway_relay::{Identity, Output, OwnLink, Server, Settings, Standing as Judged};
 use holloway_wire::{
     Broadcast, FromRelay, IdentityKey, Instant, NetworkId, NodeId, Now, RelayAnnouncement, RelayRegistration, Signed,
-    ToRelay, UnixTime,
+    ToRelay,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::asking::Ask;
 use super::party::{
-    HOMES, LINKS, MEASURED_AGAIN, Number, PING_EVERY, PING_TRIES, Party, Stage, Standing, TRIES, VISIT, address,
+    EPOCH, HOMES, LINKS, MEASURED_AGAIN, Number, PING_EVERY, PING_TRIES, Party, Stage, Standing, TRIES, VISIT, address,
     at_address,
 };
 use super::plane::Place;
 use super::traffic::{Kind, Traffic};
-
-/// Wall-clock time at which every network begins: any time will do.
-const EPOCH: UnixTime = UnixTime::from_secs(1_800_000_000);
 
 /// Relays that a member or a relay would go to, at most: the nearest.
 const NEAREST_KEPT: usize = 24;
@@ -96,7 +93,6 @@ pub(super) struct Announced {
 pub(super) struct Network {
     pub(super) now: Instant,
     pub(super) id: NetworkId,
-    root: IdentityKey,
     pub(super) rng: StdRng,
     relays: Vec<Relay>,
     /// Ids of the relays.
@@ -128,13 +124,12 @@ impl Network {
                 nearest.retain(|relay| *relay as usize != party);
                 nearest.truncate(if party < relays { NEAREST_KEPT } else { 2 * HOMES });
                 nearest.shrink_to_fit();
-                Party::new(IdentityKey::generate(&mut rng), places[party], nearest)
+                Party::new(IdentityKey::generate(&mut rng), places[party], nearest, &root, &id)
             })
             .collect();
         let mut network = Self {
             now,
             id,
-            root,
             rng,
             relays: Vec::new(),
             nodes: parties[..relays].iter().map(|party| party.node).collect(),
@@ -243,7 +238,11 @@ impl Network {
             Event::Arrives { from, to, datagram } => self.arrives(from, to, &datagram),
             Event::Announced { to, announcement } => self.hears(to, &announcement),
             Event::Server(relay) => {
-                self.relays[relay as usize].filed = None;
+                let filed = &mut self.relays[relay as usize].filed;
+                if filed.is_some_and(|filed| filed != self.now) {
+                    return;
+                }
+                *filed = None;
                 self.with_server(relay, |server, now| server.handle_timeout(now));
             }
             Event::Standing { party, relay } => self.standing_due(party, relay),
@@ -324,7 +323,7 @@ impl Network {
                 Output::Forwarding(_) | Output::Keep(_) => {}
             }
         }
-        let due = self.relays[relay as usize].server.poll_timeout();
+        let due = self.relays[relay as usize].server.poll_timeout().max(self.now);
         if self.relays[relay as usize].filed.is_none_or(|filed| due < filed) {
             self.relays[relay as usize].filed = Some(due);
             self.file(due.since(self.now), Event::Server(relay));
@@ -519,7 +518,7 @@ impl Network {
         let asker = &self.parties[party as usize];
         let body = RelayRegistration { node: asker.node, relay: self.nodes[relay as usize], challenge, observed };
         let registration = Signed::sign(body, &asker.key, &self.id);
-        let certificates = vec![asker.certificate(&self.root, &self.id, time.unix)];
+        let certificates = vec![(*asker.certificate).clone()];
         self.send(party, relay, ToRelay::Answer { id: fresh, registration, certificates }.encode());
     }
 }

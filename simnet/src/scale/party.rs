@@ -13,6 +13,9 @@ use holloway_wire::{
 
 use super::plane::Place;
 
+/// Wall-clock time at which every network begins: any time will do.
+pub(super) const EPOCH: UnixTime = UnixTime::from_secs(1_800_000_000);
+
 /// Waits after each question (`TRIES`), and after each ping (`PING_TRIES`).
 pub(super) const TRIES: [Duration; 4] =
     [Duration::from_millis(250), Duration::from_millis(500), Duration::from_millis(1000), Duration::from_millis(2000)];
@@ -57,6 +60,7 @@ pub(super) fn at_address(address: &SocketAddr) -> Option<Number> {
 pub(super) struct Party {
     pub(super) key: IdentityKey,
     pub(super) node: NodeId,
+    pub(super) certificate: Box<MembershipCertificate>,
     pub(super) place: Place,
     /// Relays, the nearest first, as far as it would ever go.
     pub(super) nearest: Vec<Number>,
@@ -103,8 +107,15 @@ impl Standing {
 }
 
 impl Party {
-    pub(super) fn new(key: IdentityKey, place: Place, nearest: Vec<Number>) -> Self {
-        Self { node: key.node_id(), key, place, nearest, standings: Vec::new() }
+    pub(super) fn new(
+        key: IdentityKey,
+        place: Place,
+        nearest: Vec<Number>,
+        root: &IdentityKey,
+        network: &NetworkId,
+    ) -> Self {
+        let certificate = Box::new(certificate(&key, root, network));
+        Self { node: key.node_id(), key, certificate, place, nearest, standings: Vec::new() }
     }
 
     pub(super) fn with(&mut self, relay: Number) -> Option<&mut Standing> {
@@ -133,21 +144,22 @@ impl Party {
         wanted.extend(visits.into_iter().take(VISITS_MAX));
         wanted
     }
+}
 
-    /// A certificate of its own, which the network's root has signed. It is made anew each time rather than kept, so
-    /// that what is measured is what relays keep.
-    pub(super) fn certificate(&self, root: &IdentityKey, network: &NetworkId, now: UnixTime) -> MembershipCertificate {
-        let subject = self.node;
-        let key = StaticSecret::from_bytes(*subject.as_bytes()).public();
-        let binding = Signed::sign(StaticBinding { subject, key, sequence: now.as_nanos() }, &self.key, network);
-        let membership = Membership {
-            subject,
-            label: format!("host-{}", subject.short().to_lowercase()).parse().expect("letters and digits are a label"),
-            rights: Rights::NONE,
-            groups: Vec::new(),
-            validity: Validity { not_before: now, not_after: None },
-            issuer: root.node_id(),
-        };
-        MembershipCertificate::issue(membership, binding, root, network).expect("it is about one subject")
-    }
+/// A certificate that the network's root has signed.
+fn certificate(key: &IdentityKey, root: &IdentityKey, network: &NetworkId) -> MembershipCertificate {
+    /// A relay does not look at it: all have the same.
+    const STATIC_SECRET: [u8; 32] = [3; 32];
+    let (subject, static_key) = (key.node_id(), StaticSecret::from_bytes(STATIC_SECRET).public());
+    let binding = StaticBinding { subject, key: static_key, sequence: EPOCH.as_nanos() };
+    let membership = Membership {
+        subject,
+        label: "somebodys-laptop".parse().expect("letters and a hyphen are a label"),
+        rights: Rights::NONE,
+        groups: Vec::new(),
+        validity: Validity { not_before: EPOCH, not_after: None },
+        issuer: root.node_id(),
+    };
+    MembershipCertificate::issue(membership, Signed::sign(binding, key, network), root, network)
+        .expect("it is about one subject")
 }

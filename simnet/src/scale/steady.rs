@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use holloway_wire::{
-    ControlAddr, EndpointAnnouncement, Hello, HelloReply, IdentityKey, PROTOCOL_VERSION, Publication, Signed,
-};
+use holloway_wire::{ControlAddr, EndpointAnnouncement, Hello, HelloReply, PROTOCOL_VERSION, Publication, Signed};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -269,28 +267,27 @@ impl Stage {
         let Publication::Endpoints(announcement) = self.record() else { return 0.0 };
         let party = &self.network.parties[self.members().start as usize];
         let now = self.network.time().unix;
-        let root = IdentityKey::from_bytes(&[1; 32]);
         let hello = Hello {
             version: PROTOCOL_VERSION,
             software: "holloway 0.1.0".to_owned(),
             time: now,
-            chain: vec![party.certificate(&root, &self.network.id, now)],
+            chain: vec![(*party.certificate).clone()],
             announcement: Some(announcement),
         };
         let reply = HelloReply::Welcome(Box::new(hello.clone()));
         (hello.encode().len() + reply.encode().len() + 2 * STREAM_OVERHEAD) as f64
     }
 
-    /// Bytes in a minute, of each node.
-    pub(super) fn bytes(&self, watched: &Watched, finding: &Finding) -> Traffic {
+    /// Bytes in a minute, of each node, with so many announcements of relays in it.
+    pub(super) fn bytes(&self, watched: &Watched, announced: f64, finding: &Finding) -> Traffic {
         let Watched { gossip, traffic, minutes, .. } = watched;
         let nodes = self.network.parties.len() as f64;
         let mut bytes = traffic.divided(nodes * minutes);
         let copies = 1.0 + gossip.duplicates;
-        bytes[Kind::RelayGossip] = gossip.watched_per_minute * copies * gossip::message_bytes(gossip.bytes as usize);
+        bytes[Kind::RelayGossip] = announced * copies * gossip::message_bytes(gossip.bytes as usize);
         let told = if self.nodes <= TOLD_TO_ALL_MAX { nodes * per_minute(PUT_EVERY[0]) } else { 0.0 };
         bytes[Kind::EndpointGossip] = told * copies * gossip::message_bytes(finding.record_bytes as usize);
-        bytes[Kind::GossipIds] = gossip::id_bytes(gossip.watched_per_minute + told);
+        bytes[Kind::GossipIds] = gossip::id_bytes(announced + told);
         let (got, put) = finding.asked;
         let question = DHT_HEAD_BYTES + STREAM_OVERHEAD as f64;
         let names = question + K as f64 * DHT_NODE_BYTES;
