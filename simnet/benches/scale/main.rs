@@ -16,7 +16,7 @@ mod table;
 
 use std::env;
 use std::fs;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -55,12 +55,7 @@ fn main() -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     println!("seed {}; {} nodes for each relay; watched for {} s", wanted.seed, NODES_PER_RELAY, WINDOW.as_secs());
-    let mut rows = Vec::new();
-    for nodes in &wanted.sizes {
-        let row = measured_apart(*nodes, wanted.seed)?;
-        println!("{nodes} nodes: {:.0} s", row.get("seconds"));
-        rows.push(row);
-    }
+    let rows = measured_apart(&wanted)?;
     println!("\n{}", table::table(&rows));
     println!("{}", plot::text(&rows));
     if let Some(file) = &wanted.svg {
@@ -97,16 +92,32 @@ fn wanted(mut arguments: impl Iterator<Item = String>) -> Result<Wanted> {
     Ok(wanted)
 }
 
-/// Runs one size in a process of its own.
-fn measured_apart(nodes: usize, seed: u64) -> Result<Figures> {
-    let (nodes, seed) = (nodes.to_string(), seed.to_string());
-    let output = Command::new(env::current_exe()?)
-        .args(["--here", "--sizes", &nodes, "--seed", &seed])
-        .stderr(Stdio::inherit())
-        .output()
-        .context("cannot start itself")?;
+/// Runs each size in a process of its own: the largest on one processor, the others meanwhile on another.
+fn measured_apart(wanted: &Wanted) -> Result<Vec<Figures>> {
+    let mut sizes = wanted.sizes.clone();
+    sizes.sort_unstable();
+    let largest = sizes.pop().context("there is no size")?;
+    let last = started(largest, wanted.seed)?;
+    let mut rows = Vec::new();
+    for nodes in sizes {
+        rows.push(finished(nodes, started(nodes, wanted.seed)?)?);
+    }
+    rows.push(finished(largest, last)?);
+    Ok(rows)
+}
+
+fn started(nodes: usize, seed: u64) -> Result<Child> {
+    let mut itself = Command::new(env::current_exe()?);
+    itself.args(["--here", "--sizes", &nodes.to_string(), "--seed", &seed.to_string()]);
+    itself.stdout(Stdio::piped()).spawn().context("cannot start itself")
+}
+
+fn finished(nodes: usize, child: Child) -> Result<Figures> {
+    let output = child.wait_with_output()?;
     ensure!(output.status.success(), "the run with {nodes} nodes failed");
-    Figures::from_json(&String::from_utf8_lossy(&output.stdout))
+    let row = Figures::from_json(&String::from_utf8_lossy(&output.stdout))?;
+    println!("{nodes} nodes: {:.0} s", row.get("seconds"));
+    Ok(row)
 }
 
 fn measure(nodes: usize, seed: u64) -> Figures {

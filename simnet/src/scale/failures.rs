@@ -84,13 +84,13 @@ fn cut_a_link(network: &mut Network, convergence: &mut Convergence) {
     network.advance(BINDS_WITHIN);
     let (a, b) = (network.nodes[crowded as usize], network.nodes[other as usize]);
     watch_links(network, [(a, b), (b, a)]);
-    network.cut = Cut::Between(crowded, other);
+    network.cut(Cut::Between(crowded, other));
     let began = network.now;
     let asked = ask(network, &pairs);
     network.advance(WATCHED);
     convergence.cut_heard = heard(network, began);
     convergence.cut_binds = bound(network, asked);
-    network.cut = Cut::Nowhere;
+    network.cut(Cut::Nowhere);
 }
 
 fn kill_a_relay(network: &mut Network, convergence: &mut Convergence) {
@@ -144,9 +144,9 @@ fn heal(network: &mut Network, convergence: &mut Convergence) {
     };
     let (west, east): (Vec<Number>, Vec<Number>) = members(network).partition(|member| is_west(network, member));
     let (west, east) = (some(&west, PAIRS, &mut network.rng), some(&east, PAIRS, &mut network.rng));
-    network.cut = Cut::Halves;
+    network.cut(Cut::Halves);
     network.advance(APART);
-    network.cut = Cut::Nowhere;
+    network.cut(Cut::Nowhere);
     let pairs: Vec<(Number, Number)> = west.into_iter().zip(east).collect();
     let asked = ask(network, &pairs);
     network.advance(WATCHED);

@@ -98,7 +98,7 @@ pub(super) struct Network {
     /// Ids of the relays.
     pub(super) nodes: Vec<NodeId>,
     pub(super) parties: Vec<Party>,
-    pub(super) cut: Cut,
+    cut: Cut,
     pub(super) traffic: Traffic,
     pub(super) announced: Announced,
     pub(super) asks: Vec<Ask>,
@@ -201,6 +201,26 @@ impl Network {
     /// A relay is gone without a word.
     pub(super) fn kill(&mut self, relay: Number) {
         self.relays[relay as usize].is_dead = true;
+        self.doubt_pings();
+    }
+
+    /// Nothing gets through here any more; elsewhere it does again.
+    pub(super) fn cut(&mut self, cut: Cut) {
+        self.cut = cut;
+        self.doubt_pings();
+    }
+
+    /// Pings that are under way may not be answered: those who sent them come back for them.
+    fn doubt_pings(&mut self) {
+        let is_open = |standing: &&Standing| matches!(standing.stage, Stage::Pinging(_));
+        let open = |(number, party): (Number, &Party)| {
+            let open = party.standings.iter().filter(is_open);
+            open.map(|standing| (number, standing.relay, standing.due)).collect::<Vec<_>>()
+        };
+        let open: Vec<(Number, Number, Instant)> = (0..).zip(&self.parties).flat_map(open).collect();
+        for (party, relay, due) in open {
+            self.file(due.since(self.now), Event::Standing { party, relay });
+        }
     }
 
     pub(super) fn is_dead(&self, party: Number) -> bool {
@@ -243,7 +263,7 @@ impl Network {
                     return;
                 }
                 *filed = None;
-                self.with_server(relay, |server, now| server.handle_timeout(now));
+                self.with_server(relay, Server::handle_timeout);
             }
             Event::Standing { party, relay } => self.standing_due(party, relay),
             Event::Choose(party) => self.choose(party),
@@ -272,15 +292,16 @@ impl Network {
         }
     }
 
-    /// Sends a datagram.
-    pub(super) fn send(&mut self, from: Number, to: Number, datagram: Vec<u8>) {
+    /// Sends a datagram; says whether it is under way.
+    pub(super) fn send(&mut self, from: Number, to: Number, datagram: Vec<u8>) -> bool {
         let kind = Kind::of(&datagram, self.is_relay(from) && self.is_relay(to));
         self.traffic.datagram(kind, datagram.len());
         if self.is_cut(from, to) || self.is_dead(from) || self.is_dead(to) {
-            return;
+            return false;
         }
         let delay = self.parties[from as usize].place.delay(self.parties[to as usize].place);
         self.file(delay, Event::Arrives { from, to, datagram });
+        true
     }
 
     fn arrives(&mut self, from: Number, to: Number, datagram: &[u8]) {
@@ -454,8 +475,10 @@ impl Network {
             return;
         };
         (standing.tries, standing.asked, standing.due) = (standing.tries + 1, id, now + *wait);
-        self.file(*wait, Event::Standing { party, relay });
-        self.send(party, relay, ToRelay::Ping { registration, id }.encode());
+        // One that arrives is answered before it is due again: nobody has to come back for it.
+        if !self.send(party, relay, ToRelay::Ping { registration, id }.encode()) {
+            self.file(*wait, Event::Standing { party, relay });
+        }
     }
 
     /// A relay does not answer: others take its place.
@@ -476,7 +499,7 @@ impl Network {
     fn is_told(&mut self, party: Number, relay: Number, word: &FromRelay) {
         match *word {
             FromRelay::Challenge { id, challenge, observed } => {
-                self.challenged(party, relay, (id, challenge, observed))
+                self.challenged(party, relay, (id, challenge, observed));
             }
             FromRelay::Registered { id, registration, .. } => {
                 let now = self.now;
