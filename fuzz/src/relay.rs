@@ -93,7 +93,12 @@ impl Stage {
         (0..3).for_each(|party| stage.register(party));
         assert!(stage.server.snapshot().members == 3, "they are registered");
         for party in [2, 3] {
-            let link = OwnLink { registration: RegistrationId(7), at: at(party), rtt: Duration::from_millis(9) };
+            let link = OwnLink {
+                registration: RegistrationId(7),
+                at: at(party),
+                rtt: Duration::from_millis(9),
+                is_lasting: true,
+            };
             stage.server.handle_link(key(party).node_id(), Some(link), now(0));
         }
         stage.drain();
@@ -209,7 +214,8 @@ impl Stage {
     /// Something that the owner tells the relay.
     fn event(&mut self, party: u8, one: u8, other: u8) {
         let node = key(party).node_id();
-        let link = OwnLink { registration: RegistrationId(other.into()), at: at(party), rtt: Duration::ZERO };
+        let registration = RegistrationId(other.into());
+        let link = OwnLink { registration, at: at(party), rtt: Duration::ZERO, is_lasting: other < 128 };
         match one % 5 {
             0 => self.server.handle_expelled(&node),
             1 if party != STRANGER => self.server.handle_link(node, Some(link), now(self.seconds)),

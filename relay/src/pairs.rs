@@ -8,7 +8,7 @@ use std::time::Duration;
 use holloway_wire::{Instant, NodeId, RelayChannel};
 use holloway_wire::{SecureRng, random_bytes};
 
-use crate::party::{Party, Trunk};
+use crate::party::{Party, Side, Trunk};
 
 /// Peers that one member can have channels to: far more than anyone talks to at once through a relay.
 pub(crate) const CHANNELS_PER_MEMBER_MAX: usize = 256;
@@ -151,6 +151,11 @@ impl Pairs {
         let nodes = self.trunks.get(&trunk).into_iter().flat_map(|circuits| &circuits.nodes);
         let parties = nodes.map(|node| Party { node: *node, beyond: Some(trunk) });
         parties.flat_map(|party| self.of(party).map(move |(peer, _)| (party, peer))).collect()
+    }
+
+    /// The relays that circuits lead on to from here.
+    pub(crate) fn onward(&self) -> impl Iterator<Item = NodeId> {
+        self.trunks.keys().filter(|trunk| trunk.side == Side::Ours).map(|trunk| trunk.relay)
     }
 
     /// Gives up what two have for each other; returns the channels.

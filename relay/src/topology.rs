@@ -24,6 +24,8 @@ pub struct OwnLink {
     pub at: SocketAddr,
     /// The round trip.
     pub rtt: Duration,
+    /// Whether it is kept in any case, and not for the circuits of the moment only: others may reckon with it.
+    pub is_lasting: bool,
 }
 
 /// Which relays reach which, by what each says of its own links (link state), and the ways over them. A way is chosen by
@@ -59,9 +61,11 @@ impl Topology {
         }
     }
 
-    /// Our links, the shortest first, for others.
+    /// Our lasting links, the shortest first, for others. Everyone would hear of each that comes and goes: with many relays
+    /// most circuits take one of their own.
     pub(crate) fn own_links(&self) -> Vec<RelayLink> {
-        let mut links: Vec<RelayLink> = self.own.iter().map(|(relay, link)| RelayLink::new(*relay, link.rtt)).collect();
+        let lasting = self.own.iter().filter(|(_, link)| link.is_lasting);
+        let mut links: Vec<RelayLink> = lasting.map(|(relay, link)| RelayLink::new(*relay, link.rtt)).collect();
         links.sort_by_key(|link| (link.rtt(), link.relay));
         links.truncate(RELAY_LINKS_MAX);
         links

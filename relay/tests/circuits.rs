@@ -211,7 +211,12 @@ fn what_is_not_used_is_given_up_on_every_relay() {
     let mut sky = Constellation::new(2, 11);
     let (alice, bob) = (sky.member(1, 0), sky.member(2, 1));
     sky.link(0, 1, NEAR);
-    sky.bind(&alice, &bob).expect("a channel");
+    let (channel, _) = sky.bind(&alice, &bob).expect("a channel");
+    sky.pass(Duration::from_secs(59));
+    sky.say(&alice, channel, &record(1));
+    sky.wanted.clear();
+    sky.pass(Duration::from_secs(61));
+    assert!(sky.wanted.contains(&(0, sky.node(1))), "the link is wanted for as long as anything leads over it");
     assert_eq!([0, 1].map(|relay| (sky.snapshot(relay).channels, sky.snapshot(relay).circuits)), [(2, 1); 2]);
     sky.pass(Duration::from_secs(620));
     assert_eq!([0, 1].map(|relay| (sky.snapshot(relay).channels, sky.snapshot(relay).circuits)), [(0, 0); 2]);

@@ -6,6 +6,9 @@ use super::*;
 /// Relays that a relay is registered with in any case: those nearest to it.
 const LINKS_MAX: usize = 8;
 
+/// Relays that a relay is registered with besides, for the circuits of the moment.
+const VISITED_MAX: usize = 64;
+
 /// Relays that a relay knows: all that any network we think of has.
 const KNOWN_MAX: usize = 4096;
 
@@ -18,6 +21,8 @@ pub struct RelayLinkState {
     pub at: SocketAddr,
     /// The round trip.
     pub rtt: Duration,
+    /// Whether it is kept in any case: one of the nearest.
+    pub is_lasting: bool,
 }
 
 /// What this machine's own relay is to know.
@@ -77,6 +82,15 @@ impl Relays {
         }
     }
 
+    /// The relays that something was sent through or that circuits lead over, those used last first.
+    pub(super) fn visited(&self, now: Instant) -> Vec<NodeId> {
+        let most = if self.links.is_some() { VISITED_MAX } else { super::VISITED_MAX };
+        let is_visit = |(node, relay): &(&NodeId, &Relay)| relay.is_in_use(now) && !self.homes.contains(node);
+        let mut visited: Vec<(&NodeId, &Relay)> = self.known.iter().filter(is_visit).collect();
+        visited.sort_by_key(|(_, relay)| std::cmp::Reverse(relay.in_use_until));
+        visited.into_iter().take(most).map(|(node, _)| *node).collect()
+    }
+
     pub(super) fn nearest_links(&self) -> Vec<NodeId> {
         self.links.as_ref().map(|links| links.nearest.clone()).unwrap_or_default()
     }
@@ -101,12 +115,13 @@ impl Relays {
         let Some(links) = &mut self.links else {
             return;
         };
-        let state = |relay: &Relay| {
+        let state = |node: &NodeId, relay: &Relay| {
             let (registration, at) = relay.registered()?;
-            Some(RelayLinkState { registration, at, rtt: relay.standing().rtt()? })
+            let is_lasting = links.nearest.contains(node);
+            Some(RelayLinkState { registration, at, rtt: relay.standing().rtt()?, is_lasting })
         };
         let now: BTreeMap<NodeId, RelayLinkState> =
-            self.known.iter().filter_map(|(node, relay)| Some((*node, state(relay)?))).collect();
+            self.known.iter().filter_map(|(node, relay)| Some((*node, state(node, relay)?))).collect();
         let gone = links.told.keys().filter(|node| !now.contains_key(node)).map(|node| (*node, None));
         let other = now.iter().filter(|(node, link)| links.told.get(node) != Some(link));
         let changed = gone.chain(other.map(|(node, link)| (*node, Some(*link))));

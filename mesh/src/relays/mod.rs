@@ -652,15 +652,13 @@ impl Relays {
         let now = context.now.monotonic;
         let asking = self.known.values().filter(|relay| relay.registration.is_asking()).count();
         let mut room = MEASURED_AT_ONCE.saturating_sub(asking);
-        let mut visits = VISITED_MAX;
+        let visited = self.visited(now);
         let links = self.nearest_links();
         let mut begun = Vec::new();
         for (node, relay) in &mut self.known {
             let is_home = self.homes.contains(node);
-            let is_visit = !is_home && relay.is_in_use(now) && visits > 0;
-            visits -= usize::from(is_visit);
             let is_due = relay.registration.measured().is_none_or(|at| now.since(at) >= MEASURE_EVERY);
-            let wish = match (is_home || is_visit || links.contains(node), is_due) {
+            let wish = match (is_home || visited.contains(node) || links.contains(node), is_due) {
                 (true, _) => Wish::Register,
                 (false, true) => Wish::Measure,
                 (false, false) => Wish::Nothing,

@@ -844,7 +844,10 @@ fn tell_relay(server: &mut relay::Server, news: RelayNews, now: Now) {
     match news {
         RelayNews::Announced(announcement) => server.handle_announcement(&announcement, now),
         RelayNews::Link { relay, link } => {
-            let own = |RelayLinkState { registration, at, rtt }| relay::OwnLink { registration, at, rtt };
+            let own = |link: RelayLinkState| {
+                let RelayLinkState { registration, at, rtt, is_lasting } = link;
+                relay::OwnLink { registration, at, rtt, is_lasting }
+            };
             server.handle_link(relay, link.map(own), now);
         }
     }

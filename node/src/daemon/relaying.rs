@@ -117,8 +117,13 @@ impl Network {
         match news {
             RelayNews::Announced(announcement) => own.handle_announcement(&announcement, now),
             RelayNews::Link { relay, link } => {
-                let link = link.map(|RelayLinkState { registration, at, rtt }| OwnLink { registration, at, rtt });
-                own.handle_link(relay, link, now);
+                let of = |RelayLinkState { registration, at, rtt, is_lasting }| OwnLink {
+                    registration,
+                    at,
+                    rtt,
+                    is_lasting,
+                };
+                own.handle_link(relay, link.map(of), now);
             }
         }
     }

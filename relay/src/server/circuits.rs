@@ -69,7 +69,7 @@ impl Server {
     /// We are registered with another relay, or are not any more.
     pub fn handle_link(&mut self, relay: NodeId, link: Option<OwnLink>, now: Now) {
         let before = self.topology.set_own(relay, link);
-        if before.is_some() != link.is_some() {
+        if before.is_some_and(|before| before.is_lasting) != link.is_some_and(|link| link.is_lasting) {
             self.announcer.announce_soon(now.monotonic);
         }
         if before.is_some() && before.map(|before| before.at) != link.map(|link| link.at) {

@@ -337,6 +337,8 @@ impl Server {
         if self.keep_at <= now.monotonic {
             self.keep_at = now.monotonic + USAGE_EVERY;
             self.keep_usage();
+            // A link is kept for as long as anything leads over it, whoever sends.
+            self.outputs.extend(self.pairs.onward().map(|relay| Output::Link { relay }));
         }
         if self.announcer.due() <= now.monotonic {
             self.announce(now);

@@ -277,7 +277,7 @@ impl Constellation {
         let (key, at) = (IdentityKey::from_bytes(&self.relays[from].key.to_bytes()), self.relays[from].at);
         let registration = self.register(&key, at, to).expect("nothing is in the way");
         self.relays[from].links.insert(to, registration);
-        let link = OwnLink { registration, at: self.relays[to].at, rtt };
+        let link = OwnLink { registration, at: self.relays[to].at, rtt, is_lasting: true };
         let relay = self.node(to);
         self.relays[from].server.handle_link(relay, Some(link), self.now);
         self.settle();

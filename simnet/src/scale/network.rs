@@ -393,7 +393,7 @@ impl Network {
         }
         let (now, is_relay) = (self.now, self.is_relay(party));
         let count = if is_relay { LINKS } else { HOMES };
-        let wanted = self.parties[party as usize].wanted(count, &self.nodes, now);
+        let wanted = self.parties[party as usize].wanted(count, now);
         let mut left = Vec::new();
         self.parties[party as usize].standings.retain_mut(|standing| {
             if wanted.contains(&standing.relay) || standing.stage == Stage::Failed {
@@ -509,7 +509,8 @@ impl Network {
                 let rtt = now.since(standing.sent);
                 (standing.stage, standing.due) = (Stage::Registered(registration), now + PING_EVERY);
                 self.file(PING_EVERY, Event::Standing { party, relay });
-                self.link(party, relay, Some(OwnLink { registration, at: address(relay), rtt }));
+                let is_lasting = self.parties[party as usize].is_lasting(relay, LINKS);
+                self.link(party, relay, Some(OwnLink { registration, at: address(relay), rtt, is_lasting }));
             }
             FromRelay::Pong { id, .. } => {
                 let Some(standing) = self.parties[party as usize].with(relay).filter(|held| held.asked == id) else {

@@ -32,8 +32,8 @@ pub(super) const MEASURED_AGAIN: Duration = Duration::from_secs(330);
 /// A relay that is registered with for someone's sake is left after this long (`UNUSED_MAX`).
 pub(super) const VISIT: Duration = Duration::from_secs(300);
 
-/// Such relays at a time: the first by their ids (`VISITED_MAX`).
-const VISITS_MAX: usize = 8;
+/// Such relays at a time: those used last (`VISITED_MAX` of a relay).
+const VISITS_MAX: usize = 64;
 
 /// Relays that a member is registered with (`HOME_RELAYS_MAX`), and a relay with others (`LINKS_MAX`).
 pub(super) const HOMES: usize = 2;
@@ -132,16 +132,24 @@ impl Party {
         self.standings.iter().any(|held| held.relay == relay && held.stage == Stage::Failed)
     }
 
-    /// The relays that it wants to be registered with: the nearest that have not failed, and the first of those that it
-    /// visits.
-    pub(super) fn wanted(&self, count: usize, nodes: &[NodeId], now: Instant) -> Vec<Number> {
-        let mut wanted: Vec<Number> =
-            self.nearest.iter().copied().filter(|relay| !self.has_failed(*relay)).take(count).collect();
+    /// The nearest relays that have not failed.
+    fn lasting(&self, count: usize) -> impl Iterator<Item = Number> {
+        self.nearest.iter().copied().filter(|relay| !self.has_failed(*relay)).take(count)
+    }
+
+    /// Whether a relay is one of the nearest that have not failed.
+    pub(super) fn is_lasting(&self, relay: Number, count: usize) -> bool {
+        self.lasting(count).any(|near| near == relay)
+    }
+
+    /// The relays that it wants to be registered with: the nearest that have not failed, and those that it visited last.
+    pub(super) fn wanted(&self, count: usize, now: Instant) -> Vec<Number> {
+        let mut wanted: Vec<Number> = self.lasting(count).collect();
         let is_visit = |held: &&Standing| held.visit_until.is_some_and(|until| until > now);
-        let mut visits: Vec<Number> = self.standings.iter().filter(is_visit).map(|held| held.relay).collect();
-        visits.retain(|relay| !wanted.contains(relay));
-        visits.sort_by_key(|relay| nodes[*relay as usize]);
-        wanted.extend(visits.into_iter().take(VISITS_MAX));
+        let mut visits: Vec<&Standing> = self.standings.iter().filter(is_visit).collect();
+        visits.retain(|held| !wanted.contains(&held.relay));
+        visits.sort_by_key(|held| (std::cmp::Reverse(held.visit_until), held.relay));
+        wanted.extend(visits.into_iter().take(VISITS_MAX).map(|held| held.relay));
         wanted
     }
 }
