@@ -6,10 +6,11 @@
 use std::io::{ErrorKind, IoSliceMut};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use nix::sys::socket::{setsockopt, sockopt};
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -86,29 +87,52 @@ impl Flow<'_> {
         self.receiver.set_nonblocking(true)?;
         setsockopt(self.receiver, sockopt::RcvBufForce, &RECEIVE_BYTES)?;
         let (sent, arrived, is_over) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
+        let (stops, stopped) = mpsc::channel();
+        let (stop_of_sender, stop_of_receiver) = (Stop(stops.clone()), Stop(stops));
         let outcome = thread::scope(|scope| {
-            let receiving = scope.spawn(|| self.receive(&arrived, &is_over));
-            let sending = scope.spawn(|| self.send(offer, &sent, &arrived, &is_over));
-            thread::sleep(WARM_UP);
-            let look =
-                || Ok::<_, anyhow::Error>((count(&sent), count(&arrived), process::cpu_seconds(self.forwarder)?));
-            let (start, before) = (Instant::now(), look());
-            thread::sleep(time);
-            let (seconds, after) = (start.elapsed().as_secs_f64(), look());
+            let receiving = scope.spawn(|| {
+                let _stop = stop_of_receiver;
+                self.receive(&arrived, &is_over)
+            });
+            let sending = scope.spawn(|| {
+                let _stop = stop_of_sender;
+                self.send(offer, &sent, &arrived, &is_over)
+            });
+            let outcome = self.watch(time, &stopped, &sent, &arrived);
             is_over.store(true, Ordering::Relaxed);
+            // Whoever stopped by itself says why.
             for end in [sending.join(), receiving.join()] {
                 end.map_err(|_| anyhow::anyhow!("one end has panicked"))??;
             }
-            let ((sent, arrived, cpu), (sent_before, arrived_before, cpu_before)) = (after?, before?);
-            Ok::<_, anyhow::Error>(Outcome {
-                offered: (sent - sent_before) as f64 / seconds,
-                delivered: (arrived - arrived_before) as f64 / seconds,
-                cpu_seconds: cpu - cpu_before,
-                seconds,
-            })
+            outcome
         })?;
         ensure!(outcome.delivered > 0.0, "nothing arrives");
         Ok(outcome)
+    }
+
+    /// Looks twice, with `time` in between; ends at once when one end does.
+    fn watch(
+        &self,
+        time: Duration,
+        stopped: &mpsc::Receiver<()>,
+        sent: &AtomicU64,
+        arrived: &AtomicU64,
+    ) -> Result<Outcome> {
+        let look = || Ok::<_, anyhow::Error>((count(sent), count(arrived), process::cpu_seconds(self.forwarder)?));
+        let go_on_for = |span| match stopped.recv_timeout(span) {
+            Err(RecvTimeoutError::Timeout) => Ok(()),
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => bail!("one end has stopped"),
+        };
+        go_on_for(WARM_UP)?;
+        let (start, (sent_before, arrived_before, cpu_before)) = (Instant::now(), look()?);
+        go_on_for(time)?;
+        let (seconds, (sent, arrived, cpu)) = (start.elapsed().as_secs_f64(), look()?);
+        Ok(Outcome {
+            offered: (sent - sent_before) as f64 / seconds,
+            delivered: (arrived - arrived_before) as f64 / seconds,
+            cpu_seconds: cpu - cpu_before,
+            seconds,
+        })
     }
 
     fn send(&self, offer: Offer, sent: &AtomicU64, arrived: &AtomicU64, is_over: &AtomicBool) -> Result<()> {
@@ -159,6 +183,16 @@ impl Flow<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Tells that an end has stopped, also when it has panicked.
+struct Stop(mpsc::Sender<()>);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        // Nobody may be watching any more.
+        let _ = self.0.send(());
     }
 }
 

@@ -228,7 +228,7 @@ impl Worker {
 
     /// Waits until there is something to do, no longer than this, and notes where.
     fn look(&mut self, wait: Option<Duration>) -> io::Result<()> {
-        let wait = wait.map(|wait| Timespec { tv_sec: 0, tv_nsec: wait.subsec_nanos().into() });
+        let wait = wait.map(Timespec::try_from).transpose().map_err(io::Error::other)?;
         let mut fds = vec![PollFd::from_borrowed_fd(self.waker.fd(), PollFlags::IN)];
         fds.extend(self.tun.as_deref().map(|tun| PollFd::new(tun, PollFlags::IN)));
         fds.extend(self.incoming.fds(&self.udp).map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
