@@ -4,9 +4,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use holloway_relay::{Identity, JudgeToken, Output, OwnLink, Server, Settings, Standing};
+use holloway_relay::{Identity, JudgeToken, Output, Server, Settings, Standing};
 use holloway_wire::{
-    Challenge, FromRelay, IdentityKey, Instant, Membership, MembershipCertificate, NetworkId, NodeId, Now,
+    Challenge, FromRelay, IdentityKey, Instant, Membership, MembershipCertificate, NetworkId, NodeId, Now, OwnLink,
     RegistrationId, RelayChannel, RelayDirection, RelayFrameHeader, RelayRegistration, Rights, Signed, StaticBinding,
     StaticSecret, TRANSPORT_TYPE, ToRelay, UnixTime, Validity,
 };

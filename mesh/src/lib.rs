@@ -48,7 +48,7 @@ pub use output::{
     TrafficReport, Verdict, Write,
 };
 pub use path::{Candidate, CandidateKind, CandidateResult};
-pub use relays::{RelayLinkState, RelayNews, RelaySnapshot, RelayStanding};
+pub use relays::{RelayNews, RelaySnapshot, RelayStanding};
 pub use settings::{CipherChoice, Identity, Settings};
 pub use snapshot::{Observation, PeerSnapshot, SessionSnapshot, Snapshot};
 pub use tunnel::{Exhausted, Opened, Opener, Sealer};

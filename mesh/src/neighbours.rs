@@ -15,13 +15,12 @@ use std::time::Duration;
 use holloway_wire::{
     CONTACT_ADDRS_MAX, CONTACTS_MAX, Contact, ControlAddr, Digest, Domain, ENDPOINTS_MAX, Hello, HelloReply, Instant,
     MemberRequest, NodeId, Now, PROTOCOL_VERSION, Publication, PublicationId, PunchCall, RedeemReply, Refusal,
-    RelayAnnouncement, RelaysReply, Revocation, Rights, SYNC_IDS_MAX, SealedRequest, Signed, SyncReply, SyncRequest,
-    is_dialable, is_supported_version,
+    RelayAnnouncement, RelaysReply, Revocation, Rights, SYNC_IDS_MAX, SealedRequest, SecureRng, Signed, SyncReply,
+    SyncRequest, is_dialable, is_supported_version, random_bytes,
 };
 
 use crate::output::{Channel, ControlCommand, RequestId, ResponseToken, Verdict};
 use crate::roster::{Accepted, ChainError, Rejected, Roster};
-use holloway_wire::{SecureRng, random_bytes};
 
 /// Connections that a node keeps up by dialling: enough for gossip to survive several losses, few enough that the
 /// cost for each node does not grow with the network.

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use holloway_wire::{Instant, Load, Now, RELAYS_MAX, RelayAnnouncement, RelayLink, RelayState, Signed};
 
-use crate::settings::{Identity, Settings};
+use crate::settings::{BYTES_PER_MEGABIT, Identity, Settings};
 
 /// How often a relay says that it is there (ARCHITECTURE §5 "Times and limits"), and
 const EVERY: Duration = Duration::from_secs(30);
@@ -55,10 +55,10 @@ impl Announcer {
     }
 
     /// How much of its capacity the relay has used since it was last asked.
-    pub(crate) fn load(&mut self, bytes: u64, capacity_mbps: u32, now: Instant) -> Load {
+    pub(crate) fn load(&mut self, bytes: u64, capacity_bytes: u64, now: Instant) -> Load {
         let (before, since) = std::mem::replace(&mut self.before, (bytes, now));
         let span = now.since(since).as_secs_f64();
-        let capacity = f64::from(capacity_mbps.max(1)) * 125_000.0 * span;
+        let capacity = capacity_bytes.max(BYTES_PER_MEGABIT) as f64 * span;
         if capacity <= 0.0 {
             return Load::NONE;
         }

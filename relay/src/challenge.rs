@@ -1,10 +1,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use holloway_wire::{Challenge, Endpoint, Instant, keyed_mac};
+use holloway_wire::{Challenge, Endpoint, Instant, SecureRng, keyed_mac, random_bytes};
 use subtle::ConstantTimeEq;
-
-use holloway_wire::{SecureRng, random_bytes};
 
 /// A secret makes challenges this long, and is good for as long again.
 const PERIOD: Duration = Duration::from_secs(60);

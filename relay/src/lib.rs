@@ -32,5 +32,4 @@ pub use account::{Account, Month};
 pub use drop_reason::{DropCounts, DropReason};
 pub use forwarding::{Forwarding, ForwardingTable, Link};
 pub use server::{JudgeToken, Output, Server, Snapshot, Standing, Usage};
-pub use settings::{Identity, Settings};
-pub use topology::OwnLink;
+pub use settings::{BYTES_PER_MEGABIT, Identity, Settings};

@@ -5,8 +5,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use holloway_wire::{Instant, NodeId, RelayChannel};
-use holloway_wire::{SecureRng, random_bytes};
+use holloway_wire::{Instant, NodeId, RelayChannel, SecureRng, random_bytes};
 
 use crate::party::{Party, Side, Trunk};
 

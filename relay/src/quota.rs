@@ -18,6 +18,12 @@ pub(crate) struct Turns {
     earned: Instant,
 }
 
+impl Default for Turns {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
 impl Turns {
     /// None has been taken.
     pub(crate) const NONE: Self = Self { earned: Instant::from_nanos(0) };

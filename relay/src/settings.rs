@@ -28,6 +28,9 @@ impl fmt::Debug for Identity {
     }
 }
 
+/// Bytes in a second that make one megabit a second.
+pub const BYTES_PER_MEGABIT: u64 = 125_000;
+
 /// What an operator decides.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -51,6 +54,13 @@ pub struct Settings {
     pub stream_port: Option<u16>,
     /// The program's version, for people.
     pub software: String,
+}
+
+impl Settings {
+    /// What the relay can pass on, in bytes a second.
+    pub(crate) fn capacity_bytes(&self) -> u64 {
+        u64::from(self.capacity_mbps) * BYTES_PER_MEGABIT
+    }
 }
 
 impl Default for Settings {

@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use holloway_wire::{
-    Instant, NodeId, Now, RELAY_LINKS_MAX, RegistrationId, RelayAnnouncement, RelayLink, RelayState, UnixTime,
+    Instant, NodeId, Now, OwnLink, RELAY_LINKS_MAX, RelayAnnouncement, RelayLink, RelayState, UnixTime,
 };
 
 /// Relays whose links are known: those of every member that may relay, in any network that we think of.
@@ -14,19 +14,6 @@ const RELAYS_MAX: usize = 4096;
 const FAILED_FOR: Duration = Duration::from_secs(30);
 
 const FAILED_MAX: usize = 1024;
-
-/// Another relay with which this one is registered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OwnLink {
-    /// Our registration there.
-    pub registration: RegistrationId,
-    /// Where it is.
-    pub at: SocketAddr,
-    /// The round trip.
-    pub rtt: Duration,
-    /// Whether it is kept in any case, and not for the circuits of the moment only: others may reckon with it.
-    pub is_lasting: bool,
-}
 
 /// Which relays reach which, by what each says of its own links (link state), and the ways over them. A way is chosen by
 /// the relay where it begins and named in full, so that it cannot turn back on itself whatever others believe.

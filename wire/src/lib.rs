@@ -78,8 +78,8 @@ pub use redeem::{
 pub use relay_announcement::{Load, Place, RELAY_LINKS_MAX, RelayAnnouncement, RelayLink, RelayState};
 pub use relay_frame::{RELAY_FRAME_LEN, RelayChannel, RelayDirection, RelayFrameHeader};
 pub use relay_message::{
-    CHALLENGE_LEN, Challenge, FromRelay, RELAY_MESSAGE_LEN_MAX, RELAYS_IN_PATH_MAX, RegistrationId, RelayMessageKind,
-    RelayRefusal, RelayRegistration, ToRelay,
+    CHALLENGE_LEN, Challenge, FromRelay, OwnLink, RELAY_MESSAGE_LEN_MAX, RELAYS_IN_PATH_MAX, RegistrationId,
+    RelayMessageKind, RelayRefusal, RelayRegistration, ToRelay,
 };
 pub use revocation::{KEPT_MAX, Revocation};
 pub use rights::Rights;

@@ -87,6 +87,20 @@ impl SignedMessage for RelayRegistration {
     }
 }
 
+/// What one relay has with another at which it is registered. It does not travel: the member that registers tells the
+/// relay on the same machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnLink {
+    /// Our registration there.
+    pub registration: RegistrationId,
+    /// Where it is.
+    pub at: SocketAddr,
+    /// The round trip.
+    pub rtt: Duration,
+    /// Whether it is kept in any case, and not for the circuits of the moment only: others may reckon with it.
+    pub is_lasting: bool,
+}
+
 /// Why a relay does not register a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -200,9 +214,9 @@ pub enum FromRelay {
     },
     /// The registration is there.
     Pong {
-        /// From the ping.
+        /// From the ping; the registration's own where the relay says without being asked that it is about to stop.
         id: u64,
-        /// Where the ping came from.
+        /// Where the ping came from, or where the member is registered.
         observed: SocketAddr,
         /// How the relay is doing.
         load: Load,

@@ -1,12 +1,12 @@
 use holloway_wire::{
     Contact, IdentityKey, InviteToken, Label, MembershipCertificate, NetworkId, NodeId, Now, PassedRedemption,
-    RedeemReply, RedeemRequest, Refusal, SealedRequest, Signed, StaticBinding, StaticSecret, is_dialable,
+    RedeemReply, RedeemRequest, Refusal, SealedRequest, SecureRng, Signed, StaticBinding, StaticSecret, is_dialable,
+    random_bytes,
 };
 use thiserror::Error;
 
 use crate::noise::{self, Ephemeral};
 use crate::roster::Roster;
-use holloway_wire::{SecureRng, random_bytes};
 
 /// Binds what is sealed to its purpose and network.
 pub(crate) fn sealing_prologue(network: &NetworkId) -> Vec<u8> {

@@ -1,6 +1,8 @@
 //! What a relay does with other relays: it registers with the nearest, and with those that circuits are to lead over, and
 //! says so to the relay of this machine, which leads the circuits.
 
+use holloway_wire::OwnLink;
+
 use super::*;
 
 /// Relays that a relay is registered with in any case: those nearest to it.
@@ -12,19 +14,6 @@ const VISITED_MAX: usize = 64;
 /// Relays that a relay knows: all that any network we think of has.
 const KNOWN_MAX: usize = 4096;
 
-/// A relay's registration with another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RelayLinkState {
-    /// Our registration there.
-    pub registration: RegistrationId,
-    /// Where it is.
-    pub at: SocketAddr,
-    /// The round trip.
-    pub rtt: Duration,
-    /// Whether it is kept in any case: one of the nearest.
-    pub is_lasting: bool,
-}
-
 /// What this machine's own relay is to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RelayNews {
@@ -35,7 +24,7 @@ pub enum RelayNews {
         /// The other relay.
         relay: NodeId,
         /// How.
-        link: Option<RelayLinkState>,
+        link: Option<OwnLink>,
     },
 }
 
@@ -45,7 +34,7 @@ pub(super) struct Links {
     /// The nearest relays.
     nearest: Vec<NodeId>,
     /// What the relay was told of each.
-    told: BTreeMap<NodeId, RelayLinkState>,
+    told: BTreeMap<NodeId, OwnLink>,
 }
 
 impl Relays {
@@ -118,9 +107,9 @@ impl Relays {
         let state = |node: &NodeId, relay: &Relay| {
             let (registration, at) = relay.registered()?;
             let is_lasting = links.nearest.contains(node);
-            Some(RelayLinkState { registration, at, rtt: relay.standing().rtt()?, is_lasting })
+            Some(OwnLink { registration, at, rtt: relay.standing().rtt()?, is_lasting })
         };
-        let now: BTreeMap<NodeId, RelayLinkState> =
+        let now: BTreeMap<NodeId, OwnLink> =
             self.known.iter().filter_map(|(node, relay)| Some((*node, state(node, relay)?))).collect();
         let gone = links.told.keys().filter(|node| !now.contains_key(node)).map(|node| (*node, None));
         let other = now.iter().filter(|(node, link)| links.told.get(node) != Some(link));

@@ -23,18 +23,17 @@ use std::time::Duration;
 
 use holloway_wire::{
     Endpoint, FromRelay, HOME_RELAYS_MAX, IdentityKey, Instant, Label, MembershipCertificate, NetworkId, NodeId, Now,
-    RELAYS_MAX, RegistrationId, RelayAnnouncement, RelayChannel, RelayRegistration, RelayState, Rights, Signed,
-    ToRelay, UnixTime, is_dialable,
+    RELAYS_MAX, RegistrationId, RelayAnnouncement, RelayChannel, RelayRegistration, RelayState, Rights, SecureRng,
+    Signed, ToRelay, UnixTime, is_dialable, random_bytes,
 };
 
 use crate::output::Verdict;
 use crate::roster::Roster;
-use holloway_wire::{SecureRng, random_bytes};
 
 use bindings::{Bindings, Bound};
 use detour::Detour;
 use links::Links;
-pub use links::{RelayLinkState, RelayNews};
+pub use links::RelayNews;
 use registration::{Registration, Step, Wish};
 pub use snapshot::{RelaySnapshot, RelayStanding};
 

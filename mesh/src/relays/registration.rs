@@ -1,9 +1,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use holloway_wire::{Challenge, Instant, Load, RegistrationId, RelayRefusal, RelayState, ToRelay};
-
-use holloway_wire::{SecureRng, random_bytes};
+use holloway_wire::{
+    Challenge, Instant, Load, RegistrationId, RelayRefusal, RelayState, SecureRng, ToRelay, random_bytes,
+};
 
 /// Waits after each of the messages that ask for one thing: a lost one costs a quarter of a second.
 const TRIES: [Duration; 4] =

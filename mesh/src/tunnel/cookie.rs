@@ -3,13 +3,12 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use holloway_wire::{
-    COOKIE_LEN, COOKIE_NONCE_LEN, Digest, Domain, Endpoint, Instant, Macs, SessionIndex, StaticPublicKey, Suite,
-    encode_cookie_reply, keyed_mac, labelled_key,
+    COOKIE_LEN, COOKIE_NONCE_LEN, Digest, Domain, Endpoint, Instant, Macs, SecureRng, SessionIndex, StaticPublicKey,
+    Suite, encode_cookie_reply, keyed_mac, labelled_key, random_bytes,
 };
 
 use crate::aead::AeadKey;
 use crate::drop_reason::DropReason;
-use holloway_wire::{SecureRng, random_bytes};
 
 /// A cookie holds as long as the secret it is made with (WireGuard §5.4.7).
 pub(crate) const COOKIE_LIFETIME: Duration = Duration::from_secs(120);

@@ -3,8 +3,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use holloway_wire::{
-    Endpoint, Instant, MembershipCertificate, NodeId, Now, RecordFlags, RecordHeader, RecordKind, SessionIndex,
-    StaticPublicKey, StaticSecret, Suite, UnixTime,
+    Endpoint, Instant, MembershipCertificate, NodeId, Now, RecordFlags, RecordHeader, RecordKind, SecureRng,
+    SessionIndex, StaticPublicKey, StaticSecret, Suite, UnixTime, random_bytes,
 };
 
 use super::cookie::CookieChecker;
@@ -14,7 +14,6 @@ use super::unpack::unpack;
 use crate::drop_reason::{DropCounts, DropReason};
 use crate::noise::Split;
 use crate::settings::Settings;
-use holloway_wire::{SecureRng, random_bytes};
 
 /// Low bits of a session index, unique among live indices of a node, so that lanes keep sessions in fixed slots.
 const SLOT_BITS: u32 = 16;

@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use holloway_wire::{
     Capabilities, CookieReply, Endpoint, HandshakeInitiation, HandshakeResponse, InitiationPayload, Instant, NodeId,
-    Now, ResponsePayload, SessionIndex, Suite, UnixTime, encode_initiation, encode_response, set_mac1, set_mac2,
+    Now, ResponsePayload, SecureRng, SessionIndex, Suite, UnixTime, encode_initiation, encode_response, random_bytes,
+    set_mac1, set_mac2,
 };
 
 use super::cookie::{Verdict, mac1_key, open_cookie};
@@ -15,7 +16,6 @@ use crate::aead;
 use crate::drop_reason::DropReason;
 use crate::noise::{Ephemeral, Initiator, Responder};
 use crate::settings::CipherChoice;
-use holloway_wire::{SecureRng, random_bytes};
 
 /// Crossing initiations that the lower side leaves unanswered before it gives in: the peer may be unable to read ours,
 /// for want of a parent of our certificate say.

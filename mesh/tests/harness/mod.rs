@@ -843,12 +843,6 @@ pub(crate) fn ip(address: Ipv6Addr) -> IpAddr {
 fn tell_relay(server: &mut relay::Server, news: RelayNews, now: Now) {
     match news {
         RelayNews::Announced(announcement) => server.handle_announcement(&announcement, now),
-        RelayNews::Link { relay, link } => {
-            let own = |link: RelayLinkState| {
-                let RelayLinkState { registration, at, rtt, is_lasting } = link;
-                relay::OwnLink { registration, at, rtt, is_lasting }
-            };
-            server.handle_link(relay, link.map(own), now);
-        }
+        RelayNews::Link { relay, link } => server.handle_link(relay, link, now),
     }
 }

@@ -3,16 +3,14 @@
 use std::net::{IpAddr, SocketAddr};
 
 use holloway_config::{RelayEnabled, RelaySettings};
-use holloway_mesh::{Event, RelayLinkState, RelayNews};
-use holloway_relay::{DropCounts, Identity, Output, OwnLink, Server, Settings, Standing, Usage};
+use holloway_mesh::{Event, RelayNews};
+use holloway_relay::{BYTES_PER_MEGABIT, DropCounts, Identity, Output, Server, Settings, Standing, Usage};
 use holloway_wire::{Endpoint, Now, Place, RelayMessageKind, is_dialable};
 
 use super::network::{Network, Upward, expand};
 use crate::random::OsRandom;
 use crate::stream::{StreamServer, data_path};
 
-/// Bytes in a second that make one megabit a second.
-const BYTES_PER_MEGABIT: u64 = 125_000;
 const BYTES_PER_GIGABYTE: u64 = 1_000_000_000;
 
 fn server_settings(settings: &RelaySettings, endpoints: Vec<SocketAddr>, stream_port: Option<u16>) -> Settings {
@@ -116,15 +114,7 @@ impl Network {
         };
         match news {
             RelayNews::Announced(announcement) => own.handle_announcement(&announcement, now),
-            RelayNews::Link { relay, link } => {
-                let of = |RelayLinkState { registration, at, rtt, is_lasting }| OwnLink {
-                    registration,
-                    at,
-                    rtt,
-                    is_lasting,
-                };
-                own.handle_link(relay, link.map(of), now);
-            }
+            RelayNews::Link { relay, link } => own.handle_link(relay, link, now),
         }
     }
 

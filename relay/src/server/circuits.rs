@@ -26,7 +26,7 @@ pub(super) struct Circuits {
     ids: BTreeMap<u64, Pair>,
     /// Those who pay for what comes from beyond other relays.
     accounts: BTreeMap<NodeId, Arc<Account>>,
-    gone: Option<Turns>,
+    gone: Turns,
 }
 
 /// The part of a circuit from here on.
@@ -324,13 +324,13 @@ impl Server {
         let Some(Trunk { relay, .. }) = party.beyond else {
             return self.members.get(&party.node).map(|member| member.account.clone());
         };
-        let rate = u64::from(self.settings.capacity_mbps) * BYTES_PER_MEGABIT;
+        let rate = self.settings.capacity_bytes();
         let account = || Arc::new(Account::new(rate, rate / TRUNK_BURST, None, 0));
         Some(self.circuits.accounts.entry(relay).or_insert_with(account).clone())
     }
 
     /// Whether the relay at an address, with which we are registered, may be told that a channel leads nowhere.
     pub(super) fn may_tell_relay(&mut self, at: &SocketAddr, now: Instant) -> bool {
-        self.topology.own_at(at).is_some() && self.circuits.gone.get_or_insert(Turns::NONE).take(GONE, now)
+        self.topology.own_at(at).is_some() && self.circuits.gone.take(GONE, now)
     }
 }

@@ -9,11 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holloway_wire::{
-    FromRelay, Instant, Load, MembershipCertificate, NodeId, Now, RELAY_FRAME_LEN, RegistrationId, RelayAnnouncement,
-    RelayChannel, RelayDirection, RelayFrameHeader, RelayLink, RelayMessageKind, RelayRefusal, RelayRegistration,
-    RelayState, Rights, Signed, ToRelay,
+    FromRelay, Instant, Load, MembershipCertificate, NodeId, Now, OwnLink, RELAY_FRAME_LEN, RegistrationId,
+    RelayAnnouncement, RelayChannel, RelayDirection, RelayFrameHeader, RelayLink, RelayMessageKind, RelayRefusal,
+    RelayRegistration, RelayState, Rights, SecureRng, Signed, ToRelay, random_bytes,
 };
-use holloway_wire::{SecureRng, random_bytes};
 
 use crate::account::{Account, Month};
 use crate::announcer::{Announcer, Condition};
@@ -25,7 +24,7 @@ use crate::pairs::{Pair, Pairs};
 use crate::party::{Party, Side, Trunk};
 use crate::quota::{Pace, Prefixes, Turns};
 use crate::settings::{Identity, LIFETIME, Settings};
-use crate::topology::{OwnLink, Topology};
+use crate::topology::Topology;
 
 use circuits::Circuits;
 
@@ -52,9 +51,6 @@ const USAGE_EVERY: Duration = Duration::from_secs(60);
 
 /// A member that has not been heard of for this long has missed a ping (every 20 s).
 const SILENT_FOR: Duration = Duration::from_secs(23);
-
-/// Bytes in a second that make one megabit a second.
-const BYTES_PER_MEGABIT: u64 = 125_000;
 
 /// Names a question to the owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -562,15 +558,15 @@ impl Server {
     }
 
     fn announce(&mut self, now: Now) {
-        self.load = self.announcer.load(self.sent_bytes(), self.settings.capacity_mbps, now.monotonic);
-        let state = Condition {
+        self.load = self.announcer.load(self.sent_bytes(), self.settings.capacity_bytes(), now.monotonic);
+        let condition = Condition {
             load: self.load,
             members: self.members.len(),
             state: self.state,
             links: self.topology.own_links(),
             relays: self.topology.relays(now.unix),
         };
-        let signed = self.announcer.announce(&self.identity, &self.settings, state, now);
+        let signed = self.announcer.announce(&self.identity, &self.settings, condition, now);
         self.outputs.push_back(Output::Announce(signed));
     }
 }

@@ -10,10 +10,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holloway_relay::{Identity, Output, OwnLink, Server, Settings, Standing as Judged};
+use holloway_relay::{Identity, Output, Server, Settings, Standing as Judged};
 use holloway_wire::{
-    Broadcast, FromRelay, IdentityKey, Instant, NetworkId, NodeId, Now, RelayAnnouncement, RelayRegistration, Signed,
-    ToRelay,
+    Broadcast, FromRelay, IdentityKey, Instant, NetworkId, NodeId, Now, OwnLink, RelayAnnouncement, RelayRegistration,
+    Signed, ToRelay,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
