@@ -121,7 +121,7 @@ impl Stage {
         if Server::takes(datagram) {
             self.server.handle_datagram(at(from), datagram, now);
         } else {
-            self.server.handle_answer(at(from), datagram);
+            self.server.handle_answer(at(from), datagram, now);
         }
         let to_stranger = self.drain();
         let heard = if from == STRANGER { datagram.len() } else { 0 };

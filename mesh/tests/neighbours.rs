@@ -28,6 +28,27 @@ fn members_admit_each_other_and_learn_everyone() {
     assert_eq!(net.peer(late, 1).candidates.len(), 1, "and where they are");
 }
 
+/// In a large network everyone's whereabouts would be most of what anyone hears: those who want them look them up.
+#[test]
+fn whereabouts_are_told_to_all_of_a_small_network_and_looked_up_in_a_large_one() {
+    for (members, is_told) in [(1023, true), (1025, false)] {
+        let mut net = Net::found(616);
+        let certified = |number| {
+            let subject = Subject::new(number);
+            let membership = net.membership(&net.root, &subject, &format!("m{number}"), Rights::NONE);
+            net.certify(&net.root, &subject, membership)
+        };
+        let chain = vec![certified(1)];
+        let publications = (2..=members).map(|number| Publication::Certificate(certified(number))).collect();
+        let identity = Subject::new(1).identity(net.network, chain);
+        let side = net.add(identity, Stored { publications, ..Stored::default() });
+        net.pass(seconds(2));
+        let Side { published, records, .. } = &net.sides[side];
+        let whereabouts = records.first().expect("left for whoever looks for it");
+        assert_eq!(published.contains(whereabouts), is_told, "{members} members");
+    }
+}
+
 #[test]
 fn members_whose_dials_cross_admit_each_other() {
     let mut net = Net::found(615);

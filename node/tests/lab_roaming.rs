@@ -6,58 +6,18 @@
 
 mod stage;
 
-use std::net::{SocketAddr, UdpSocket};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use holloway_simnet::lab::{Lab, NatKind};
+use stage::echo::longest_gap;
 use stage::{Machine, founder, let_pass, member, scale};
 
-/// How often a datagram is sent to see what comes back.
-const EVERY: Duration = Duration::from_millis(10);
-
-/// Sends datagrams from one machine to another, which sends them back, while something happens; gives the longest time in
-/// which none came back. Fails when none comes back any more.
-fn longest_gap(from: &Machine, to: &Machine, happens: impl FnOnce()) -> Duration {
-    let echo = to.host().in_namespace(|| UdpSocket::bind(SocketAddr::from((to.address(), 0)))).unwrap().unwrap();
-    let target = echo.local_addr().unwrap();
-    let socket = from.host().in_namespace(|| UdpSocket::bind(SocketAddr::from((from.address(), 0)))).unwrap().unwrap();
-    for end in [&echo, &socket] {
-        end.set_read_timeout(Some(EVERY)).unwrap();
-    }
-    let is_over = AtomicBool::new(false);
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut buffer = [0; 64];
-            while !is_over.load(Ordering::Relaxed) {
-                if let Ok((length, source)) = echo.recv_from(&mut buffer) {
-                    let _ = echo.send_to(&buffer[..length], source);
-                }
-            }
-        });
-        let watcher = scope.spawn(|| {
-            let mut buffer = [0; 64];
-            let (mut last, mut longest, mut next) = (Instant::now(), Duration::ZERO, Instant::now());
-            while !is_over.load(Ordering::Relaxed) {
-                if next <= Instant::now() {
-                    next = Instant::now() + EVERY;
-                    let _ = socket.send_to(b"are you there", target);
-                }
-                if socket.recv(&mut buffer).is_ok() {
-                    longest = longest.max(last.elapsed());
-                    last = Instant::now();
-                }
-            }
-            (longest, last.elapsed())
-        });
+/// The longest silence between two machines around something that happens, from a little before it until all has settled.
+fn gap_around(from: &Machine, to: &Machine, happens: impl FnOnce()) -> Duration {
+    longest_gap(from, to, || {
         let_pass(Duration::from_millis(300));
         happens();
         let_pass(Duration::from_secs(6));
-        is_over.store(true, Ordering::Relaxed);
-        let (longest, silent_for) = watcher.join().unwrap();
-        assert!(silent_for < Duration::from_secs(1), "nothing comes back any more, for {silent_for:?}");
-        longest
     })
 }
 
@@ -74,10 +34,10 @@ fn a_machine_that_moves_is_followed() {
     let carol = member(&lab, &alice, &lab.public_host("carol").unwrap(), "");
     bob.wait_ping("carol");
     for run in 0..scale() {
-        let address = longest_gap(&bob, &carol, || carol.host().link().readdress().unwrap());
-        let router = longest_gap(&bob, &carol, || bob.host().link().move_to(boxes[1].lan()).unwrap());
-        let worse = longest_gap(&bob, &carol, || bob.host().link().move_to(boxes[2].lan()).unwrap());
-        let both = longest_gap(&bob, &carol, || {
+        let address = gap_around(&bob, &carol, || carol.host().link().readdress().unwrap());
+        let router = gap_around(&bob, &carol, || bob.host().link().move_to(boxes[1].lan()).unwrap());
+        let worse = gap_around(&bob, &carol, || bob.host().link().move_to(boxes[2].lan()).unwrap());
+        let both = gap_around(&bob, &carol, || {
             carol.host().link().readdress().unwrap();
             bob.host().link().move_to(boxes[0].lan()).unwrap();
         });

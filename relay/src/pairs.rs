@@ -139,6 +139,14 @@ impl Pairs {
         self.halves.get(&owner)?.get(&peer)
     }
 
+    /// When a node last sent to a member from beyond another relay.
+    pub(crate) fn used_from_beyond(&self, from: NodeId, to: NodeId) -> Option<Instant> {
+        let to = Party::member(to);
+        let beyond = self.of(to).map(|(party, _)| party).filter(|party| party.node == from && party.beyond.is_some());
+        let halves = beyond.filter_map(|party| self.half(party, to));
+        halves.map(|half| Instant::from_nanos(half.used.load(Relaxed))).max()
+    }
+
     /// Everything that a node has part in, wherever it is.
     pub(crate) fn of_node(&self, node: &NodeId) -> Vec<Pair> {
         let own = self.halves.range(Party::member(*node)..).take_while(|(party, _)| party.node == *node);

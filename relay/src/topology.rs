@@ -15,6 +15,9 @@ const FAILED_FOR: Duration = Duration::from_secs(30);
 
 const FAILED_MAX: usize = 1024;
 
+/// A way is left for one that takes this share of its time or less.
+const WORTH_IT: f64 = 0.8;
+
 /// Which relays reach which, by what each says of its own links (link state), and the ways over them. A way is chosen by
 /// the relay where it begins and named in full, so that it cannot turn back on itself whatever others believe.
 #[derive(Default)]
@@ -97,6 +100,19 @@ impl Topology {
         let is_good = |route: &Vec<NodeId>| self.failed.get(route).is_none_or(|until| *until <= now.monotonic);
         let ways = to.iter().flat_map(|last| self.ways(*last, now.unix)).filter(|(_, route)| is_good(route));
         ways.min().map(|(_, route)| route)
+    }
+
+    /// A way to any of these relays that is better than the one in use: it is over fewer relays and no longer, or shorter by a
+    /// fifth. By less nobody is moved: what relays measure of each other goes up and down.
+    pub(crate) fn better_route(&self, used: &[NodeId], to: &[NodeId], now: Now) -> Option<Vec<NodeId>> {
+        let length = |route: &[NodeId]| {
+            let last = route.last()?;
+            self.ways(*last, now.unix).find(|(_, way)| way == route).map(|(length, _)| length)
+        };
+        let best = self.route(to, now)?;
+        let (before, after) = (length(used)?, length(&best)?);
+        let is_better = (best.len() < used.len() && after <= before) || after < before.mul_f64(WORTH_IT);
+        is_better.then_some(best)
     }
 
     /// The ways to a relay, and how long each is.

@@ -1,6 +1,7 @@
 //! Circuits from relay to relay.
 
 mod constellation;
+mod people;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -41,6 +42,24 @@ fn members_of_two_relays_reach_each_other_over_both() {
 }
 
 #[test]
+fn a_link_that_members_want_for_now_carries_them_and_is_nobodys_news() {
+    let mut sky = Constellation::new(2, 8);
+    let (alice, bob) = (sky.member(1, 0), sky.member(2, 1));
+    sky.pass(Duration::from_secs(6));
+    let announced = sky.announced;
+    sky.link_for_now(0, 1, NEAR);
+    let (channel, route) = sky.bind(&alice, &bob).expect("a channel");
+    assert_eq!(route, [sky.node(1)]);
+    assert_eq!(talk(&mut sky, &alice, &bob, channel), (2, 2));
+    sky.pass(Duration::from_secs(6));
+    assert_eq!((sky.announced, sky.snapshot(0).links), (announced, vec![]));
+    // One that lasts is told soon.
+    sky.link(0, 1, NEAR);
+    sky.pass(Duration::from_secs(6));
+    assert_eq!((sky.announced, sky.snapshot(0).links.len()), (announced + 1, 1));
+}
+
+#[test]
 fn a_third_relay_helps_where_two_have_no_link() {
     let mut sky = Constellation::new(3, 2);
     let (alice, bob) = (sky.member(1, 0), sky.member(2, 2));
@@ -64,6 +83,59 @@ fn the_shorter_way_is_taken() {
     sky.pass(Duration::from_secs(6));
     let (_, route) = sky.bind(&alice, &bob).expect("a channel");
     assert_eq!(route, [sky.node(1), sky.node(2)], "10 ms over another relay, not 50 ms straight");
+}
+
+#[test]
+fn a_way_that_has_become_better_is_taken_and_the_old_one_carries_what_is_under_way() {
+    let mut sky = Constellation::new(3, 9);
+    let (alice, bob) = (sky.member(1, 0), sky.member(2, 2));
+    sky.join(0, 1, NEAR);
+    sky.join(1, 2, NEAR);
+    sky.pass(Duration::from_secs(6));
+    let (first, long) = sky.bind(&alice, &bob).expect("a channel");
+    assert_eq!(long, [sky.node(1), sky.node(2)]);
+    sky.join(0, 2, FAR);
+    sky.pass(Duration::from_secs(6));
+    assert_eq!(sky.bind(&alice, &bob), Some((first, long)), "50 ms straight are no better than 10 ms");
+    sky.link(0, 2, NEAR);
+    let (second, short) = sky.bind(&alice, &bob).expect("a channel");
+    assert_eq!(short, [sky.node(2)]);
+    assert_eq!(talk(&mut sky, &alice, &bob, second), (2, 2));
+    assert_eq!(talk(&mut sky, &alice, &bob, first), (3, 3));
+    assert_eq!(sky.bind(&alice, &bob), Some((second, short)), "and stays");
+}
+
+#[test]
+fn a_better_way_that_is_none_leaves_the_old_one_as_it_was() {
+    let mut sky = Constellation::new(3, 10);
+    let (alice, bob) = (sky.member(1, 0), sky.member(2, 2));
+    sky.join(0, 1, NEAR);
+    sky.join(1, 2, NEAR);
+    sky.pass(Duration::from_secs(6));
+    let before = sky.bind(&alice, &bob);
+    sky.link(0, 2, NEAR);
+    sky.set_cut(0, 2, true);
+    assert_eq!(sky.bind_with_patience(&alice, &bob), before);
+    let (channel, _) = before.expect("a channel");
+    assert_eq!(talk(&mut sky, &alice, &bob, channel), (3, 3));
+}
+
+/// One that has gone without a word is sought where it says, as soon as it is heard from there.
+#[test]
+fn a_peer_that_sends_from_beyond_another_relay_is_no_longer_here() {
+    let mut sky = Constellation::new(2, 11);
+    let (alice, mut bob) = (sky.member(1, 0), sky.member(2, 0));
+    sky.join(0, 1, NEAR);
+    let (here, route) = sky.bind(&alice, &bob).expect("a channel");
+    assert_eq!(route, []);
+    sky.pass(Duration::from_secs(1));
+    sky.rehome(&mut bob, 1);
+    assert_eq!(sky.bind(&alice, &bob), Some((here, vec![])), "it was here a second ago");
+    let (back, _) = sky.bind(&bob, &alice).expect("a channel");
+    sky.say(&bob, back, &record(1));
+    let (there, route) = sky.bind(&alice, &bob).expect("a channel");
+    assert_eq!(route, [sky.node(1)]);
+    assert_eq!(talk(&mut sky, &alice, &bob, there), (2, 2));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! One relay through its public verbs.
 
+mod people;
 mod stage;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,10 +60,10 @@ fn who_is_not_what_it_says_is_not_registered() {
     let for_another_relay = stage.answer_with(&peer, body(peer.key.node_id(), other.key.node_id()));
     stage.say(peer.at, &for_another_relay);
     let registration = Signed::sign(good.clone(), &peer.key, &stage.network);
-    let certificates = vec![stage.certificate(&other.key)];
+    let certificates = vec![people::certificate(&stage.root, &other.key)];
     stage.say(peer.at, &ToRelay::Answer { id: 2, registration, certificates });
     let registration = Signed::sign(good.clone(), &peer.key, &NetworkId::from_bytes([9; 32]));
-    let certificates = vec![stage.certificate(&peer.key)];
+    let certificates = vec![people::certificate(&stage.root, &peer.key)];
     stage.say(peer.at, &ToRelay::Answer { id: 2, registration, certificates });
     assert_eq!(stage.dropped(DropReason::Signature), 3);
     assert_eq!((stage.server.snapshot().members, stage.heard(peer.at)), (0, vec![]));
@@ -369,6 +370,36 @@ fn a_relay_announces_itself_every_half_minute() {
     assert_eq!((stage.announced.len(), last.members, last.load.percent()), (2, 2, 50));
     assert_eq!(last.expires, stage.now.unix + seconds(90));
     assert!(stage.announced[0].sequence < stage.announced[1].sequence);
+}
+
+/// As reports are paced in RFC 3550 §6.2: everyone hears about one a second, however many there are.
+#[test]
+fn among_many_relays_each_announces_itself_less_often() {
+    let mut stage = Stage::new(22);
+    let mut sequence = 0;
+    let mut hear_all = |stage: &mut Stage| {
+        sequence += 1;
+        for number in 0..96 {
+            let announcement = RelayAnnouncement {
+                node: people::key(number).node_id(),
+                sequence: people::START.as_nanos() + sequence,
+                expires: stage.now.unix + seconds(400),
+                ..stage.announced[0].clone()
+            };
+            stage.server.handle_announcement(&announcement, stage.now);
+        }
+    };
+    for _ in 0..10 {
+        hear_all(&mut stage);
+        stage.pass(seconds(60));
+    }
+    // With 97 relays every 120 s: at the start, after the first half a minute, and four times since.
+    assert_eq!(stage.announced.len(), 6);
+    let times: Vec<u64> = stage.announced.iter().map(|announced| announced.sequence / 1_000_000_000).collect();
+    let apart: Vec<u64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert_eq!(apart, [30, 120, 120, 120, 120]);
+    let last = stage.announced.last().expect("six");
+    assert_eq!(last.expires.as_nanos() - last.sequence, 360_000_000_000, "two more may be lost");
 }
 
 /// Members come, go, move and send at random; a small model says who may reach whom.

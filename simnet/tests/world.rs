@@ -36,12 +36,18 @@ fn twenty_nodes_in_storms_second_half() {
 
 #[test]
 fn two_nodes_in_storms() {
-    prove(&Scenario { machines: 2, behind_nat: 0.5, storms: 4, transitions: 30 }, FIRST_HALF..FIRST_HALF + 20);
+    prove(
+        &Scenario { machines: 2, behind_nat: 0.5, relays: 0, storms: 4, transitions: 30 },
+        FIRST_HALF..FIRST_HALF + 20,
+    );
 }
 
 #[test]
 fn a_few_nodes_all_behind_nats_in_storms() {
-    prove(&Scenario { machines: 5, behind_nat: 1.0, storms: 3, transitions: 25 }, FIRST_HALF..FIRST_HALF + 10);
+    prove(
+        &Scenario { machines: 5, behind_nat: 1.0, relays: 0, storms: 3, transitions: 25 },
+        FIRST_HALF..FIRST_HALF + 10,
+    );
 }
 
 #[test]
@@ -59,7 +65,7 @@ fn kept_seeds_hold() {
         prove(&Scenario::TWENTY_NODES, seed..seed + 1);
     }
     for seed in [134, 5046, 5349] {
-        prove(&Scenario { machines: 6, behind_nat: 0.5, storms: 2, transitions: 30 }, seed..seed + 1);
+        prove(&Scenario { machines: 6, behind_nat: 0.5, relays: 0, storms: 2, transitions: 30 }, seed..seed + 1);
     }
 }
 

@@ -210,6 +210,9 @@ impl Node {
         };
         if is_newest && agent.handle_newest(from, now.monotonic) {
             self.reroute(node, now);
+            if from.is_relayed() {
+                self.relays.handle_found_by(node, &from, now.monotonic);
+            }
         } else if !is_newest {
             agent.handle_heard(from);
         }
@@ -337,6 +340,10 @@ impl Node {
             let outputs = agent.handle_used(now.monotonic);
             self.path_outputs(node, outputs, now);
             if let Some(endpoint) = relayed {
+                if !self.relays.is_wanted(node) {
+                    // The way was the peer's finding. One of our own stands by for it, and says over which relays it leads.
+                    self.want_relays(*node, now);
+                }
                 self.relays.handle_used(node, &endpoint, now.monotonic);
             }
         }

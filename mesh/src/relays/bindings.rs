@@ -13,6 +13,10 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// A channel on which nobody answers is asked for again after this long: the peer may be elsewhere by now.
 const CONFIRM_EVERY: Duration = Duration::from_secs(3);
 
+/// A channel that leads over further relays is asked for again after this long: there may be a shorter way by now, which
+/// the relay knows.
+const IMPROVE_EVERY: Duration = Duration::from_secs(30);
+
 /// Our channels at one relay.
 #[derive(Debug, Default)]
 pub(super) struct Bindings {
@@ -81,6 +85,13 @@ impl Bindings {
         }
     }
 
+    /// A peer is there after all: a channel to it is asked for sooner.
+    pub(super) fn handle_present(&mut self, peer: &NodeId, now: Instant) {
+        if let Some(Binding { stage: Stage::Resting { until }, .. }) = self.peers.get_mut(peer) {
+            *until = (*until).min(now + FIRST_PAUSE);
+        }
+    }
+
     /// The relays that the way to a peer leads over after this one.
     pub(super) fn route(&self, peer: &NodeId) -> Option<&[NodeId]> {
         self.peers.get(peer)?.bound.as_ref().map(|bound| bound.route.as_slice())
@@ -97,12 +108,7 @@ impl Bindings {
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let due = |binding: &Binding| match binding.stage {
-            Stage::Asking { due, .. } => Some(due),
-            Stage::Content { .. } => None,
-            Stage::Resting { until } => Some(until),
-        };
-        self.peers.values().filter_map(due).min()
+        self.peers.values().filter_map(Binding::poll_timeout).min()
     }
 
     /// What to ask now, and the channels that were asked for again in vain. `next_id` makes ids; `relays` says where a
@@ -116,9 +122,8 @@ impl Bindings {
     ) -> (Vec<ToRelay>, Vec<RelayChannel>) {
         let (mut questions, mut lost) = (Vec::new(), Vec::new());
         for (peer, binding) in &mut self.peers {
-            if let Stage::Resting { until } = binding.stage
-                && until <= now
-            {
+            let is_asking = matches!(binding.stage, Stage::Asking { .. });
+            if !is_asking && binding.poll_timeout().is_some_and(|due| due <= now) {
                 binding.stage = Stage::Asking { id: next_id(), tries: 0, due: now };
             }
             let Stage::Asking { id, tries, due } = &mut binding.stage else { continue };
@@ -169,6 +174,17 @@ impl Bindings {
 }
 
 impl Binding {
+    fn poll_timeout(&self) -> Option<Instant> {
+        match self.stage {
+            Stage::Asking { due, .. } => Some(due),
+            Stage::Content { since } => {
+                let is_long = self.bound.as_ref().is_some_and(|bound| !bound.route.is_empty());
+                is_long.then_some(since + IMPROVE_EVERY)
+            }
+            Stage::Resting { until } => Some(until),
+        }
+    }
+
     /// Gives up for a while.
     fn rest(&mut self, now: Instant) -> Option<RelayChannel> {
         let pause = FIRST_PAUSE.saturating_mul(1 << self.absences.min(8)).min(PAUSE_MAX);

@@ -401,6 +401,14 @@ impl Relays {
         may
     }
 
+    /// A peer has found a way to us through a relay: ours to it is asked for soon.
+    pub(crate) fn handle_found_by(&mut self, peer: &NodeId, endpoint: &Endpoint, now: Instant) {
+        let at = endpoint.socket_addr();
+        if let Some(relay) = self.known.values_mut().find(|relay| relay.is_at(&at)) {
+            relay.bindings.handle_present(peer, now);
+        }
+    }
+
     /// Something was sent to a peer through a relay.
     pub(crate) fn handle_used(&mut self, peer: &NodeId, endpoint: &Endpoint, now: Instant) {
         let until = now + UNUSED_MAX;

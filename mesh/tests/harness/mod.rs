@@ -5,8 +5,11 @@
     reason = "each test uses a part, and looks for one thing among many"
 )]
 
+mod people;
+mod relaying;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +18,8 @@ use holloway_relay as relay;
 use holloway_wire::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+
+pub(crate) use people::*;
 
 /// What the disk of a node does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +71,9 @@ pub(crate) struct Side {
     pub(crate) responses: BTreeMap<ResponseToken, Vec<u8>>,
     pub(crate) verdicts: Vec<Verdict>,
     pub(crate) dials: Vec<NodeId>,
+    /// What it has told everyone, and what it has left for whoever looks for it.
+    pub(crate) published: Vec<Vec<u8>>,
+    pub(crate) records: Vec<Vec<u8>>,
     pub(crate) sent: u64,
     /// What was dropped before the test began.
     pub(crate) before: DropCounts,
@@ -216,6 +224,8 @@ impl Net {
             responses: BTreeMap::new(),
             verdicts: Vec::new(),
             dials: Vec::new(),
+            published: Vec::new(),
+            records: Vec::new(),
             sent: 0,
             before: DropCounts::default(),
         });
@@ -345,6 +355,7 @@ impl Net {
                 None => drop(self.sides[from].responses.insert(token, body)),
             },
             ControlCommand::Publish { body } => {
+                self.sides[from].published.push(body.clone());
                 for to in 0..self.sides.len() {
                     if self.are_connected(from, to) {
                         self.gossip(from_id, to, body.clone());
@@ -362,7 +373,8 @@ impl Net {
             ControlCommand::Judge { verdict, .. } => self.sides[from].verdicts.push(verdict),
             ControlCommand::Dial { node, .. } => self.sides[from].dials.push(node),
             ControlCommand::Admit { node } => self.admit(from, &node),
-            ControlCommand::PutRecord { .. } | ControlCommand::JudgeRecord { .. } => {}
+            ControlCommand::PutRecord { value, .. } => self.sides[from].records.push(value),
+            ControlCommand::JudgeRecord { .. } => {}
         }
     }
 
@@ -413,81 +425,10 @@ impl Net {
         }
         let mut is_taken = false;
         let from = flight.from.socket_addr();
-        self.act_relay(to, |relay, _| is_taken = relay.handle_answer(from, &flight.datagram));
+        self.act_relay(to, |relay, now| is_taken = relay.handle_answer(from, &flight.datagram, now));
         if !is_taken {
             self.act(to, |node, now| node.handle_datagram(flight.from, flight.datagram, now));
         }
-    }
-
-    fn stream(&mut self, side: usize, command: &StreamCommand) {
-        match command {
-            StreamCommand::Open { relay, addresses } => {
-                let to = self.side_of(relay).expect("it is one of us");
-                let relay = *relay;
-                if self.sides[to].relay.is_none() {
-                    self.act(side, |node, now| node.handle_stream(relay, None, now));
-                    return;
-                }
-                let ip = self.sides[to].endpoint.socket_addr().ip();
-                assert_eq!(*addresses, [SocketAddr::new(ip, 443)]);
-                let at = SocketAddr::from(([127, 0, 0, side as u8], to as u16 + 1));
-                self.streams.insert(Endpoint::udp(at), (side, to));
-                self.act(side, |node, now| node.handle_stream(relay, Some(at), now));
-            }
-            StreamCommand::Close { relay } => {
-                let to = self.side_of(relay);
-                self.streams.retain(|_, ends| Some(*ends) != to.map(|to| (side, to)));
-            }
-        }
-    }
-
-    /// Makes a side a relay.
-    pub(crate) fn start_relay(&mut self, side: usize) {
-        self.start_relay_with(side, relay::Settings::default());
-    }
-
-    pub(crate) fn start_relay_with(&mut self, side: usize, settings: relay::Settings) {
-        let key = IdentityKey::from_bytes(&self.sides[side].key.to_bytes());
-        let name = self.sides[side].node.snapshot(self.now_at(side)).label;
-        let identity = relay::Identity { network: self.network, key, name };
-        let endpoints = vec![self.sides[side].endpoint.socket_addr()];
-        let settings = relay::Settings { endpoints, stream_port: Some(443), ..settings };
-        let (rng, now) = (Box::new(self.rng()), self.now_at(side));
-        self.sides[side].relay = Some(relay::Server::new(identity, settings, Vec::new(), rng, now));
-        self.act_relay(side, relay::Server::handle_timeout);
-        self.run_control();
-    }
-
-    /// Gives a relay an input, if the side is one, and carries out what it wants.
-    pub(crate) fn act_relay(&mut self, side: usize, input: impl FnOnce(&mut relay::Server, Now)) {
-        let now = self.now_at(side);
-        let Some(mut server) = self.sides[side].relay.take() else {
-            return;
-        };
-        input(&mut server, now);
-        loop {
-            for news in std::mem::take(&mut self.sides[side].news) {
-                tell_relay(&mut server, news, now);
-            }
-            let Some(output) = server.poll_output() else { break };
-            match output {
-                relay::Output::Transmit { to, datagram } => {
-                    let from = self.sides[side].endpoint;
-                    self.flights.push_back(Flight { from, to: Endpoint::udp(to), datagram });
-                }
-                relay::Output::Judge { token, node, certificates, .. } => {
-                    let rights = self.sides[side].node.judge(&node, certificates, now);
-                    server.handle_verdict(token, relay::Standing::of(rights), now);
-                    self.drain(side);
-                }
-                relay::Output::Announce(announcement) => {
-                    self.act(side, |node, now| node.handle_own_relay(announcement, now));
-                }
-                relay::Output::Link { relay } => self.act(side, |node, now| node.handle_wanted_link(&relay, now)),
-                relay::Output::Forwarding(_) | relay::Output::Keep(_) => {}
-            }
-        }
-        self.sides[side].relay = Some(server);
     }
 
     /// Carries everything until nothing is left, in no time.
@@ -723,126 +664,5 @@ impl Net {
         }
         self.run();
         assert_eq!((self.take(a), self.take(b)), (vec![b"agreed?".to_vec()], vec![b"agreed?".to_vec()]));
-    }
-
-    /// Issues a certificate by hand.
-    pub(crate) fn certify(
-        &self,
-        issuer: &IdentityKey,
-        subject: &Subject,
-        membership: Membership,
-    ) -> MembershipCertificate {
-        let binding = StaticBinding {
-            subject: subject.key.node_id(),
-            key: subject.static_key.public(),
-            sequence: subject.sequence,
-        };
-        let binding = Signed::sign(binding, &subject.key, &self.network);
-        MembershipCertificate::issue(membership, binding, issuer, &self.network).expect("a certificate")
-    }
-
-    pub(crate) fn membership(&self, issuer: &IdentityKey, subject: &Subject, name: &str, rights: Rights) -> Membership {
-        Membership {
-            subject: subject.key.node_id(),
-            label: label(name),
-            rights,
-            groups: Vec::new(),
-            validity: Validity { not_before: UnixTime::from_secs(1_700_000_000), not_after: None },
-            issuer: issuer.node_id(),
-        }
-    }
-
-    pub(crate) fn revocation(
-        &self,
-        revoker: &IdentityKey,
-        subject: &NodeId,
-        kept: Vec<CertificateHash>,
-    ) -> Publication {
-        let at = self.now_at(usize::MAX).unix;
-        let revocation = Revocation { subject: *subject, revoker: revoker.node_id(), at, kept };
-        Publication::Revocation(Signed::sign(revocation, revoker, &self.network))
-    }
-}
-
-/// Keys of someone for whom certificates are made by hand.
-pub(crate) struct Subject {
-    pub(crate) key: IdentityKey,
-    pub(crate) static_key: StaticSecret,
-    pub(crate) sequence: u64,
-}
-
-impl Subject {
-    pub(crate) fn new(seed: u64) -> Self {
-        let mut rng = StdRng::seed_from_u64(seed);
-        Self { key: IdentityKey::generate(&mut rng), static_key: StaticSecret::generate(&mut rng), sequence: 1 }
-    }
-
-    pub(crate) fn id(&self) -> NodeId {
-        self.key.node_id()
-    }
-
-    pub(crate) fn identity(&self, network: NetworkId, chain: Vec<MembershipCertificate>) -> Identity {
-        Identity {
-            network,
-            network_label: label("home"),
-            key: IdentityKey::from_bytes(&self.key.to_bytes()),
-            static_key: self.static_key.clone(),
-            chain,
-        }
-    }
-}
-
-/// Someone with an invite.
-pub(crate) struct Newcomer {
-    pub(crate) key: IdentityKey,
-    pub(crate) static_key: StaticSecret,
-    pub(crate) redeemer: Redeemer,
-}
-
-impl Newcomer {
-    pub(crate) fn new(token: &InviteToken, name: &str, key: IdentityKey, static_key: StaticSecret, now: Now) -> Self {
-        let redeemer =
-            Redeemer::new(token.clone(), label(name), &key, &static_key, now).expect("the invite is not over");
-        Self { key, static_key, redeemer }
-    }
-
-    pub(crate) fn identity(self, joined: Joined) -> Identity {
-        Identity {
-            network: joined.network,
-            network_label: joined.network_label,
-            key: self.key,
-            static_key: self.static_key,
-            chain: joined.chain,
-        }
-    }
-}
-
-/// A whole inner packet (RFC 8200 §3) with no next header.
-pub(crate) fn packet(source: Ipv6Addr, destination: Ipv6Addr, payload: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(payload.len()).expect("a short payload").to_be_bytes();
-    let mut packet = vec![0x60, 0, 0, 0, length[0], length[1], 59, 64];
-    packet.extend_from_slice(&source.octets());
-    packet.extend_from_slice(&destination.octets());
-    packet.extend_from_slice(payload);
-    packet
-}
-
-/// The same over IPv4 (RFC 791 §3.1).
-pub(crate) fn packet_v4(source: [u8; 4], destination: [u8; 4]) -> Vec<u8> {
-    let mut packet = vec![0x45, 0, 0, 20, 0, 0, 0, 0, 64, 59, 0, 0];
-    packet.extend_from_slice(&source);
-    packet.extend_from_slice(&destination);
-    packet
-}
-
-pub(crate) fn ip(address: Ipv6Addr) -> IpAddr {
-    IpAddr::V6(address)
-}
-
-/// What a relay is told of others.
-fn tell_relay(server: &mut relay::Server, news: RelayNews, now: Now) {
-    match news {
-        RelayNews::Announced(announcement) => server.handle_announcement(&announcement, now),
-        RelayNews::Link { relay, link } => server.handle_link(relay, link, now),
     }
 }

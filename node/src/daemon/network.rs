@@ -177,7 +177,7 @@ impl Network {
             LaneEvent::Datagram(from, datagram) if Server::takes(&datagram) => {
                 self.relay_datagram(from, &datagram, now);
             }
-            LaneEvent::Datagram(from, datagram) if self.is_answer_to_relay(from, &datagram) => {}
+            LaneEvent::Datagram(from, datagram) if self.is_answer_to_relay(from, &datagram, now) => {}
             LaneEvent::Datagram(from, datagram) => self.node.handle_datagram(from, datagram, now),
             LaneEvent::NotRelayed(drops) => self.not_relayed(&drops),
             LaneEvent::Traffic(report) => self.node.handle_traffic(&report, now),

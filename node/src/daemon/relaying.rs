@@ -102,9 +102,9 @@ impl Network {
     }
 
     /// Whether a datagram was another relay's answer to ours.
-    pub(super) fn is_answer_to_relay(&mut self, from: Endpoint, datagram: &[u8]) -> bool {
+    pub(super) fn is_answer_to_relay(&mut self, from: Endpoint, datagram: &[u8], now: Now) -> bool {
         let relay = self.relay.as_mut().filter(|_| RelayMessageKind::of(datagram) == Some(RelayMessageKind::FromRelay));
-        relay.is_some_and(|relay| relay.handle_answer(from.socket_addr(), datagram))
+        relay.is_some_and(|relay| relay.handle_answer(from.socket_addr(), datagram, now))
     }
 
     /// What the relay is to know of others.

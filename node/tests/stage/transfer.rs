@@ -14,9 +14,9 @@ use super::Machine;
 /// Bytes per call.
 const CHUNK: usize = 64 * 1024;
 
-/// A stream that stands still for longer has been lost: where three of ten round trips are, TCP's tenth retry in a row
-/// comes later than this once in a hundred thousand times.
-const STALL: Duration = Duration::from_secs(120);
+/// A stream that stands still for longer has been lost: Linux gives up after about as long (`tcp_retries2`), and where it
+/// is lucky again before, it tries every two minutes at least (`TCP_RTO_MAX`).
+const STALL: Duration = Duration::from_secs(900);
 
 /// What most machines have. BBR, which some have instead, stops for a fifth of a second every ten seconds to measure the
 /// round trip.

@@ -35,6 +35,7 @@ struct Circuit {
     id: u64,
     /// The relays that follow.
     route: Vec<NodeId>,
+    begun: Instant,
     waiting: Option<Waiting>,
 }
 
@@ -78,10 +79,10 @@ impl Server {
     }
 
     /// A datagram that a relay sends to members: whether it was for us as a relay.
-    pub fn handle_answer(&mut self, from: SocketAddr, datagram: &[u8]) -> bool {
+    pub fn handle_answer(&mut self, from: SocketAddr, datagram: &[u8], now: Now) -> bool {
         match FromRelay::decode(datagram) {
             Ok(FromRelay::Extended { id, channel }) => self.extended(from, id, channel),
-            Ok(FromRelay::Unbound { id, .. }) => self.not_extended(from, id),
+            Ok(FromRelay::Unbound { id, .. }) => self.not_extended(from, id, now.monotonic),
             Ok(FromRelay::Gone { channel }) => self.gone(from, channel),
             Ok(
                 FromRelay::Challenge { .. }
@@ -101,7 +102,10 @@ impl Server {
             let circuit = self.circuits.onward.get(&pair);
             let leads_there = circuit.is_some_and(|circuit| circuit.route.iter().any(|relay| relays.contains(relay)));
             if leads_there && !self.give_up_overdue(pair, now.monotonic) {
-                self.ask_next(pair, id, now.monotonic);
+                match self.better_way(&pair, relays, now) {
+                    Some(route) => self.extend(near, peer, route, id, now.monotonic),
+                    None => self.ask_next(pair, id, now.monotonic),
+                }
                 return;
             }
             self.part(pair);
@@ -116,10 +120,19 @@ impl Server {
         }
     }
 
-    /// The circuit that leads on to a node for this one.
+    /// The newest circuit that leads on to a node for this one. An older one carries what is under way, and goes when
+    /// nobody has used it for long.
     fn circuit(&self, near: Party, to: NodeId) -> Option<Pair> {
         let is_ours = |far: &Party| far.node == to && far.beyond.is_some_and(|trunk| trunk.side == Side::Ours);
-        self.pairs.of(near).map(|(far, _)| far).find(is_ours).map(|far| (near, far))
+        let circuits = self.pairs.of(near).map(|(far, _)| far).filter(is_ours).map(|far| (near, far));
+        circuits.max_by_key(|pair| self.circuits.onward.get(pair).map(|circuit| circuit.begun))
+    }
+
+    /// A way that is worth leaving that of a circuit for, by another relay next to this one: both exist for a while.
+    fn better_way(&self, pair: &Pair, to: &[NodeId], now: Now) -> Option<Vec<NodeId>> {
+        let circuit = self.circuits.onward.get(pair).filter(|circuit| circuit.waiting.is_none())?;
+        let route = self.topology.better_route(&circuit.route, to, now)?;
+        (route.first() != circuit.route.first()).then_some(route)
     }
 
     /// Gives up the way of a circuit that was asked for in vain; says whether it was.
@@ -149,7 +162,7 @@ impl Server {
         self.circuits.forget(&pair);
         let own_id = u64::from_le_bytes(random_bytes(self.rng.as_mut()));
         self.circuits.ids.insert(own_id, pair);
-        self.circuits.onward.insert(pair, Circuit { id: own_id, route, waiting: None });
+        self.circuits.onward.insert(pair, Circuit { id: own_id, route, begun: now, waiting: None });
         self.ask_next(pair, id, now);
     }
 
@@ -246,15 +259,22 @@ impl Server {
         true
     }
 
-    /// The next relay has not.
-    fn not_extended(&mut self, from: SocketAddr, id: u64) -> bool {
+    /// The next relay has not. An older way is gone on with, if there is one.
+    fn not_extended(&mut self, from: SocketAddr, id: u64, now: Instant) -> bool {
         let Some(pair @ (near, far)) = self.asked_of(from, id) else {
             return false;
         };
-        let waiting = self.circuits.onward.get_mut(&pair).and_then(|circuit| circuit.waiting.take());
-        if let Some(waiting) = waiting {
-            self.answer_party(near, &FromRelay::Unbound { id: waiting.id, node: far.node });
+        let circuit = self.circuits.onward.get_mut(&pair);
+        let asked = circuit.and_then(|circuit| Some((circuit.waiting.take()?.id, circuit.route.clone())));
+        if let Some((asked, route)) = asked {
             self.part(pair);
+            match self.circuit(near, far.node) {
+                Some(older) => {
+                    self.topology.handle_failed(route, now);
+                    self.ask_next(older, asked, now);
+                }
+                None => self.answer_party(near, &FromRelay::Unbound { id: asked, node: far.node }),
+            }
         }
         true
     }

@@ -413,7 +413,7 @@ impl Server {
             self.tell(from, &FromRelay::Unbound { id, node: peer });
             return Ok(());
         }
-        if !self.is_here(&peer, relays, now.monotonic) {
+        if !self.is_here(node, &peer, relays, now.monotonic) {
             self.bind_beyond(node, id, peer, relays, now);
             return Ok(());
         }
@@ -425,12 +425,15 @@ impl Server {
         Ok(())
     }
 
-    /// Whether a peer is best reached right here. One that was registered here and announces other relays may have gone
-    /// without a word.
-    fn is_here(&self, peer: &NodeId, announced: &[NodeId], now: Instant) -> bool {
+    /// Whether a peer is best reached right here by a member. One that was registered here and announces other relays may
+    /// have gone without a word; it has if it has sent to the member from beyond one since.
+    fn is_here(&self, node: NodeId, peer: &NodeId, announced: &[NodeId], now: Instant) -> bool {
         let is_elsewhere = !announced.is_empty() && !announced.contains(&self.node);
-        let heard = self.members.get(peer).map(|member| now.since(member.account.heard()));
-        heard.is_some_and(|heard| !is_elsewhere || heard < SILENT_FOR)
+        let Some(heard) = self.members.get(peer).map(|member| member.account.heard()) else {
+            return false;
+        };
+        let comes_from_beyond = || self.pairs.used_from_beyond(*peer, node).is_some_and(|used| used > heard);
+        !is_elsewhere || (now.since(heard) < SILENT_FOR && !comes_from_beyond())
     }
 
     /// Says of all that a member has with others, and of all that comes over it if it is a relay, how it is passed on now.

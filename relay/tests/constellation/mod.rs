@@ -10,8 +10,7 @@ use holloway_wire::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-/// 2026-11-21.
-const START: UnixTime = UnixTime::from_secs(1_795_219_200);
+use crate::people::{START, certificate, key};
 
 /// A datagram under way, and how many relays have passed on what it carries.
 struct Flight {
@@ -64,6 +63,8 @@ pub(crate) struct Constellation {
     frames: BTreeMap<SocketAddr, Vec<Heard>>,
     /// Links that relays have asked for.
     pub(crate) wanted: Vec<(usize, NodeId)>,
+    /// How often relays have said what they are.
+    pub(crate) announced: usize,
     next_id: u64,
 }
 
@@ -106,6 +107,7 @@ impl Constellation {
             words: BTreeMap::new(),
             frames: BTreeMap::new(),
             wanted: Vec::new(),
+            announced: 0,
             next_id: 0,
         };
         constellation.pass(Duration::ZERO);
@@ -161,7 +163,7 @@ impl Constellation {
         }
         if Server::takes(&flight.datagram) {
             self.relays[relay].server.handle_datagram(flight.from, &flight.datagram, self.now);
-        } else if !self.relays[relay].server.handle_answer(flight.from, &flight.datagram) {
+        } else if !self.relays[relay].server.handle_answer(flight.from, &flight.datagram, self.now) {
             let word = FromRelay::decode(&flight.datagram).expect("relays say nothing else");
             self.words.entry(flight.to).or_default().push(word);
         }
@@ -194,6 +196,7 @@ impl Constellation {
                     self.relays[relay].server.handle_verdict(token, standing, self.now);
                 }
                 Output::Announce(signed) => {
+                    self.announced += 1;
                     for other in &mut self.relays {
                         other.server.handle_announcement(signed.value(), self.now);
                     }
@@ -232,7 +235,7 @@ impl Constellation {
         })?;
         let body = RelayRegistration { node: key.node_id(), relay: self.node(relay), challenge, observed: at };
         let registration = Signed::sign(body, key, &self.network);
-        let certificates = vec![self.certificate(key)];
+        let certificates = vec![certificate(&self.root, key)];
         self.send(at, relay, ToRelay::Answer { id, registration, certificates }.encode());
         self.words(at).into_iter().find_map(|word| match word {
             FromRelay::Registered { registration, .. } => Some(registration),
@@ -240,27 +243,9 @@ impl Constellation {
         })
     }
 
-    fn certificate(&self, key: &IdentityKey) -> MembershipCertificate {
-        let subject = key.node_id();
-        let binding =
-            StaticBinding { subject, key: StaticSecret::from_bytes([3; 32]).public(), sequence: START.as_nanos() };
-        let membership = Membership {
-            subject,
-            label: "someone".parse().expect("a label"),
-            rights: Rights::NONE,
-            groups: Vec::new(),
-            validity: Validity { not_before: START, not_after: None },
-            issuer: self.root.node_id(),
-        };
-        let binding = Signed::sign(binding, key, &self.network);
-        MembershipCertificate::issue(membership, binding, &self.root, &self.network).expect("it fits together")
-    }
-
     /// A member that registers with a relay.
     pub(crate) fn member(&mut self, number: u16, home: usize) -> Member {
-        let mut seed = [7; 32];
-        seed[..2].copy_from_slice(&number.to_be_bytes());
-        let key = IdentityKey::from_bytes(&seed);
+        let key = key(number);
         let at = SocketAddr::from(([198, 51, 100, number as u8], 40_000));
         let registration = self.register(&key, at, home).expect("nothing is in the way");
         Member { key, at, home, registration }
@@ -274,10 +259,19 @@ impl Constellation {
 
     /// One relay registers with another.
     pub(crate) fn link(&mut self, from: usize, to: usize, rtt: Duration) {
+        self.link_that(true, from, to, rtt);
+    }
+
+    /// One relay registers with another because members want it, not to stay.
+    pub(crate) fn link_for_now(&mut self, from: usize, to: usize, rtt: Duration) {
+        self.link_that(false, from, to, rtt);
+    }
+
+    fn link_that(&mut self, is_lasting: bool, from: usize, to: usize, rtt: Duration) {
         let (key, at) = (IdentityKey::from_bytes(&self.relays[from].key.to_bytes()), self.relays[from].at);
         let registration = self.register(&key, at, to).expect("nothing is in the way");
         self.relays[from].links.insert(to, registration);
-        let link = OwnLink { registration, at: self.relays[to].at, rtt, is_lasting: true };
+        let link = OwnLink { registration, at: self.relays[to].at, rtt, is_lasting };
         let relay = self.node(to);
         self.relays[from].server.handle_link(relay, Some(link), self.now);
         self.settle();

@@ -14,8 +14,7 @@ use holloway_wire::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-/// 2026-11-21.
-const START: UnixTime = UnixTime::from_secs(1_795_219_200);
+use crate::people::{START, certificate, key};
 
 pub(crate) struct Stage {
     pub(crate) server: Server,
@@ -93,27 +92,7 @@ impl Stage {
     }
 
     pub(crate) fn peer(&self, number: u16) -> Peer {
-        let mut seed = [7; 32];
-        seed[..2].copy_from_slice(&number.to_be_bytes());
-        Peer { key: IdentityKey::from_bytes(&seed), at: address(number), registration: RegistrationId(0) }
-    }
-
-    pub(crate) fn certificate(&self, key: &IdentityKey) -> MembershipCertificate {
-        let binding = StaticBinding {
-            subject: key.node_id(),
-            key: StaticSecret::from_bytes([3; 32]).public(),
-            sequence: START.as_nanos(),
-        };
-        let membership = Membership {
-            subject: key.node_id(),
-            label: "someone".parse().expect("a label"),
-            rights: Rights::NONE,
-            groups: Vec::new(),
-            validity: Validity { not_before: START, not_after: None },
-            issuer: self.root.node_id(),
-        };
-        let binding = Signed::sign(binding, key, &self.network);
-        MembershipCertificate::issue(membership, binding, &self.root, &self.network).expect("it fits together")
+        Peer { key: key(number), at: address(number), registration: RegistrationId(0) }
     }
 
     /// Gives the relay a datagram and carries out what it wants.
@@ -200,7 +179,7 @@ impl Stage {
 
     pub(crate) fn answer_with(&self, peer: &Peer, body: RelayRegistration) -> ToRelay {
         let registration = Signed::sign(body, &peer.key, &self.network);
-        ToRelay::Answer { id: 2, registration, certificates: vec![self.certificate(&peer.key)] }
+        ToRelay::Answer { id: 2, registration, certificates: vec![certificate(&self.root, &peer.key)] }
     }
 
     /// Registers, and says what came of it.

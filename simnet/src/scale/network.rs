@@ -314,7 +314,7 @@ impl Network {
         }
         let mut is_taken = false;
         if self.is_relay(to) {
-            self.with_server(to, |server, _| is_taken = server.handle_answer(address(from), datagram));
+            self.with_server(to, |server, now| is_taken = server.handle_answer(address(from), datagram, now));
         }
         if !is_taken && let Ok(word) = FromRelay::decode(datagram) {
             self.is_told(to, from, &word);

@@ -16,11 +16,11 @@ const MEMBER_TIMEOUT: Duration = Duration::from_secs(20);
 /// A connection without a sign of life is given up after this long.
 const SILENCE_MAX: Duration = Duration::from_secs(9);
 /// A dial that nobody answers fails after this long.
-const DIAL_TIMEOUT: Duration = Duration::from_secs(8);
+pub(crate) const DIAL_TIMEOUT: Duration = Duration::from_secs(8);
 /// Members that keep a record, nearest first.
 const RECORD_COPIES: usize = 3;
 /// Round trips before a connection is authenticated.
-const SETUP_ROUND_TRIPS: u32 = 2;
+pub(crate) const SETUP_ROUND_TRIPS: u32 = 2;
 
 /// A model of the control plane as `holloway-control` offers it: connections between identity keys, requests, gossip
 /// that is passed on after a verdict, records kept by neighbours; strangers get the two open channels only.
@@ -181,7 +181,7 @@ impl World {
         }
     }
 
-    fn silence(&mut self) -> Duration {
+    pub(crate) fn silence(&mut self) -> Duration {
         SILENCE_MAX.mul_f64(self.rng.random_range(0.5..1.0))
     }
 

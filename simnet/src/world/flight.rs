@@ -16,6 +16,9 @@ const REPORT_EVERY: Duration = Duration::from_millis(100);
 impl World {
     /// Sends a datagram into the underlay.
     pub(crate) fn transmit(&mut self, machine: MachineId, to: SocketAddr, datagram: Vec<u8>) {
+        if to.ip().is_loopback() {
+            return self.send_over_stream(machine, to, datagram);
+        }
         let Some(from) = self.underlay.depart(machine, to, self.now) else {
             self.note(|| format!("{machine} may not send to {to} {}", log::datagram(&datagram)));
             return;
@@ -63,6 +66,14 @@ impl World {
     pub(crate) fn arrives(&mut self, from: SocketAddr, to: SocketAddr, datagram: Vec<u8>) {
         let Some(machine) = self.underlay.arrive(from, to, self.now) else {
             self.note(|| format!("  filtered: {from} to {to} {}", log::datagram(&datagram)));
+            return;
+        };
+        self.received(machine, from, datagram);
+    }
+
+    /// A machine has got a datagram, however it came.
+    pub(crate) fn received(&mut self, machine: MachineId, from: SocketAddr, datagram: Vec<u8>) {
+        let Some(datagram) = self.relayed(machine, from, datagram) else {
             return;
         };
         let host = &mut self.machines[machine.0];

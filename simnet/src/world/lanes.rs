@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use holloway_mesh::{DropReason, Forwarding, Opener, Route, Sealer, SessionTraffic, TrafficReport};
 use holloway_wire::{
-    Endpoint, InnerPacket, NodeId, RecordFlags, RecordHeader, RecordKind, SessionIndex, TRANSPORT_TYPE,
+    Endpoint, InnerPacket, NodeId, RELAY_FRAME_LEN, RecordFlags, RecordHeader, RecordKind, RelayDirection,
+    RelayFrameHeader, SessionIndex, TRANSPORT_TYPE,
 };
 
 /// Slots are addressed by this many low bits of a session's index.
@@ -82,6 +83,10 @@ impl Lanes {
         let traffic = self.traffic(route.session);
         traffic.sent_packets += 1;
         traffic.sent_bytes += packet.len() as u64;
+        if let Endpoint::Relayed { channel, .. } = route.endpoint {
+            let head = RelayFrameHeader { direction: RelayDirection::ToRelay, channel }.encode();
+            datagram.splice(..0, head);
+        }
         Sealed::Datagram { to: route.endpoint.socket_addr(), datagram, wants_rotation }
     }
 
@@ -104,23 +109,29 @@ impl Lanes {
 
     /// Opens a datagram, if it is a plain IP record of an installed session.
     pub(crate) fn open(&mut self, from: SocketAddr, own: IpAddr, mut datagram: Vec<u8>) -> Received {
-        if datagram.first() != Some(&TRANSPORT_TYPE) {
+        let (from, carried) = match RelayFrameHeader::decode(&datagram) {
+            Ok(RelayFrameHeader { direction: RelayDirection::FromRelay, channel }) => {
+                (Endpoint::relayed(from, channel), RELAY_FRAME_LEN)
+            }
+            Ok(_) | Err(_) => (Endpoint::udp(from), 0),
+        };
+        if datagram.get(carried) != Some(&TRANSPORT_TYPE) {
             return Received::Unplaced(datagram);
         }
-        let Ok(header) = RecordHeader::decode(&datagram) else {
+        let Ok(header) = RecordHeader::decode(&datagram[carried..]) else {
             return Received::Unplaced(datagram);
         };
         let Some(slot) = self.slot(header.index).filter(|_| header.flags == RecordFlags::new(RecordKind::Ip)) else {
             return Received::Unplaced(datagram);
         };
         let (node, opener) = (slot.node, slot.opener.clone());
-        let (packet, is_newest) = match opener.open(&header, &mut datagram) {
+        let (packet, is_newest) = match opener.open(&header, &mut datagram[carried..]) {
             Ok(opened) => (opened.content.to_vec(), opened.is_newest),
             Err(reason) => return self.drop_for(reason),
         };
         let traffic = self.traffic(header.index);
         if is_newest {
-            traffic.newest_source = Some(Endpoint::udp(from));
+            traffic.newest_source = Some(from);
         }
         if packet.is_empty() {
             return Received::Done;

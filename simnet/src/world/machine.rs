@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use holloway_mesh::{Identity, Node, Settings};
+use holloway_relay::Usage;
 use holloway_wire::{
     IdentityKey, Instant, InviteId, Label, MembershipCertificate, NameRecord, NetworkId, NodeId, OverlayAddr,
     SessionIndex, StaticSecret,
@@ -12,6 +13,7 @@ use rand::rngs::StdRng;
 use super::clock::Clock;
 use super::disk::Disk;
 use super::lanes::Lanes;
+use super::relaying::Relaying;
 
 /// One simulated machine: keys and disk that outlive the program, and the program while it runs.
 pub(crate) struct Machine {
@@ -24,6 +26,10 @@ pub(crate) struct Machine {
     /// Our certificate and its parents; empty while not a member.
     pub(crate) chain: Vec<MembershipCertificate>,
     pub(crate) has_lanes: bool,
+    /// It is to relay for others, if it may.
+    pub(crate) is_relay: bool,
+    /// What members have sent through it, as its disk has it.
+    pub(crate) relayed: Vec<Usage>,
     pub(crate) clock: Clock,
     pub(crate) disk: Disk,
     /// When the disk has done all that it was asked for.
@@ -38,6 +44,7 @@ pub(crate) struct Machine {
 pub(crate) struct Run {
     pub(crate) node: Node,
     pub(crate) lanes: Option<Lanes>,
+    pub(crate) relay: Option<Relaying>,
     pub(crate) report_due: bool,
     pub(crate) timer: Option<Instant>,
     pub(crate) fired: (Instant, u32),
@@ -73,6 +80,8 @@ impl Machine {
             settings,
             chain: Vec::new(),
             has_lanes: false,
+            is_relay: false,
+            relayed: Vec::new(),
             clock: Clock::new(std::time::Duration::from_secs(1), 0),
             disk: Disk::default(),
             disk_busy_until: Instant::default(),

@@ -3,7 +3,7 @@
 //! A [`World`] is made from a seed and does the same each time. Time is virtual and jumps from one thing to the next.
 //! Machines send datagrams through an underlay that delays, reorders, loses, doubles and changes them, through NAT
 //! boxes of any kind ([`NatBehaviour`], [`Access`]), past firewalls and partitions and over links on which long ones
-//! vanish; their control plane connects, gossips and keeps records; their disks take time, and
+//! vanish; some are real relays ([`holloway_relay::Server`]) for the others, by datagrams or by streams; their control plane connects, gossips and keeps records; their disks take time, and
 //! lose what was not acknowledged when the program dies; some have lanes that seal and open outside of the node.
 //!
 //! What happens in a world is a [`Transition`]. What must be true is written down twice: *invariants* hold after
@@ -28,7 +28,9 @@ mod nat;
 mod packet;
 mod program;
 mod queue;
+mod relaying;
 mod scenario;
+mod streams;
 mod trace;
 mod transition;
 mod underlay;
@@ -49,6 +51,7 @@ use machine::Machine;
 use model::Model;
 use program::Asked;
 use queue::Queue;
+use streams::{StreamStep, Streams};
 use trace::Trace;
 use underlay::Underlay;
 
@@ -97,6 +100,7 @@ pub struct World {
     ids: BTreeMap<NodeId, MachineId>,
     underlay: Underlay,
     control: ControlPlane,
+    streams: Streams,
     model: Model,
     captured: VecDeque<(SocketAddr, SocketAddr, Vec<u8>)>,
     commands: BTreeMap<(MachineId, CommandId), Asked>,
@@ -125,6 +129,8 @@ pub(crate) enum Happening {
     Control(Underway),
     /// The same, if a machine's program is still the one that it was.
     Of(MachineId, u32, Underway),
+    /// Something with a stream to a relay.
+    Stream(StreamStep),
     /// Lanes report.
     Report { machine: MachineId, incarnation: u32 },
     /// A program starts.
@@ -150,6 +156,7 @@ impl World {
             ids: BTreeMap::new(),
             underlay: Underlay::new(),
             control: ControlPlane::default(),
+            streams: Streams::default(),
             model: Model::default(),
             captured: VecDeque::new(),
             commands: BTreeMap::new(),
@@ -251,6 +258,7 @@ impl World {
                     self.control_happens(underway);
                 }
             }
+            Happening::Stream(step) => self.stream_happens(step),
             Happening::Report { machine, incarnation } => {
                 if self.is_same_run(machine, incarnation) {
                     self.report(machine);

@@ -10,6 +10,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::lanes::Lanes;
 use super::machine::Run;
+use super::relaying::Relaying;
 use super::{Happening, MachineId, Stop, World, log};
 
 /// Outputs of one input: beyond it something runs away. A fetch of everything gossips at most 32 items, a new session
@@ -47,6 +48,7 @@ impl World {
         host.run = Some(Run {
             node,
             lanes: host.has_lanes.then(Lanes::default),
+            relay: None,
             report_due: false,
             timer: None,
             fired: (Instant::default(), 0),
@@ -55,6 +57,7 @@ impl World {
         });
         self.note(|| format!("{machine} starts"));
         self.control_started(machine);
+        self.start_relay(machine);
         self.drain(machine);
         self.network_changed(machine);
         self.hint(machine);
@@ -63,6 +66,9 @@ impl World {
 
     /// Ends a machine's program. What its disk had not acknowledged may be lost in a crash.
     pub(crate) fn stop(&mut self, machine: MachineId, how: Stop) {
+        if how == Stop::Clean {
+            self.stop_relay(machine);
+        }
         if self.machines[machine.0].run.take().is_none() {
             return;
         }
@@ -77,6 +83,7 @@ impl World {
         self.forget_commands(machine);
         let is_graceful = how == Stop::Clean || self.rng.random_bool(0.5);
         self.control_cut(machine, is_graceful);
+        self.streams_cut(machine, is_graceful);
     }
 
     /// What was asked and not acknowledged may or may not have happened.
@@ -99,6 +106,7 @@ impl World {
     pub(crate) fn network_changed(&mut self, machine: MachineId) {
         let local =
             LocalAddrs { data: vec![self.underlay.data(machine)], control: vec![self.underlay.control(machine)] };
+        self.relay_moved(machine);
         self.with_node(machine, |node, now| node.handle_network_change(local, now));
     }
 
@@ -113,9 +121,16 @@ impl World {
 
     pub(crate) fn drain(&mut self, machine: MachineId) {
         let mut count = 0;
-        while let Some(output) = self.machines[machine.0].run.as_mut().and_then(|run| run.node.poll_output()) {
-            count += 1;
-            self.carry_out(machine, output);
+        loop {
+            let before = count;
+            while let Some(output) = self.machines[machine.0].run.as_mut().and_then(|run| run.node.poll_output()) {
+                count += 1;
+                self.carry_out(machine, output);
+            }
+            count += self.drain_relay(machine);
+            if count == before {
+                break;
+            }
         }
         if count > OUTPUTS_MAX {
             self.violated(format!("{machine} had {count} outputs of one input"));
@@ -130,7 +145,9 @@ impl World {
         let Some(run) = host.run.as_mut() else {
             return;
         };
-        let due = run.node.poll_timeout().map(|(at, _)| host.clock.truth(at).max(now));
+        let node = run.node.poll_timeout().map(|(at, _)| at);
+        let relay = run.relay.as_ref().map(Relaying::poll_timeout);
+        let due = node.into_iter().chain(relay).min().map(|at| host.clock.truth(at).max(now));
         if due != run.timer {
             run.timer = due;
             if let Some(at) = due {
@@ -150,8 +167,8 @@ impl World {
             Output::Persist { id, writes } => self.persist(machine, id, writes),
             Output::Forwarding(forwarding) => self.forward(machine, forwarding),
             Output::Event(event) => self.event(machine, event),
-            // The world has no relays, so nobody asks for a stream to one.
-            Output::Stream(_) | Output::Relay(_) => {}
+            Output::Stream(command) => self.stream_command(machine, command),
+            Output::Relay(news) => self.relay_news(machine, news),
         }
     }
 
@@ -198,6 +215,7 @@ impl World {
                 if let Some(run) = self.machines[machine.0].run.as_mut() {
                     run.welcome.remove(&node);
                 }
+                self.relay_expels(machine, &node);
             }
             Event::PeerUp { .. }
             | Event::NamesChanged
@@ -274,6 +292,7 @@ impl World {
             self.violated(format!("{machine}'s timer {name:?} runs hot"));
             return;
         }
+        self.relay_timer(machine);
         self.with_node(machine, Node::handle_timeout);
     }
 

@@ -6,7 +6,7 @@ use rand::RngExt;
 use rand::seq::{IndexedRandom, SliceRandom};
 
 use super::log::Errors;
-use super::{MachineId, Memory, Transition, Violation, World};
+use super::{Access, MachineId, Memory, NatBehaviour, Transition, Violation, World};
 
 /// Longer than anything takes that mends itself: a connection is missed after 9 s, dialled again within 30 s, and
 /// neighbours compare what they know every 60 s.
@@ -22,6 +22,9 @@ pub struct Scenario {
     pub machines: usize,
     /// The share of them behind NAT boxes of their own; the founder is public.
     pub behind_nat: f64,
+    /// Relays beside the founder's, public at first. With any, boxes are of all kinds and firewalls in the way of UDP;
+    /// without, only such boxes as can be passed straight.
+    pub relays: usize,
     /// How many storms.
     pub storms: usize,
     /// Transitions in each.
@@ -47,7 +50,10 @@ pub struct Report {
 
 impl Scenario {
     /// Twenty machines, a third of them behind NAT boxes.
-    pub const TWENTY_NODES: Self = Self { machines: 20, behind_nat: 0.35, storms: 2, transitions: 30 };
+    pub const TWENTY_NODES: Self = Self { machines: 20, behind_nat: 0.35, relays: 0, storms: 2, transitions: 30 };
+
+    /// A dozen machines that mostly cannot reach each other straight, and three relays that come and go.
+    pub const WITH_RELAYS: Self = Self { machines: 12, behind_nat: 0.8, relays: 3, storms: 2, transitions: 40 };
 
     /// Runs it.
     ///
@@ -62,9 +68,20 @@ impl Scenario {
     fn attempt(&self, seed: u64, memory: Memory) -> Result<Report, Violation> {
         let mut world = World::new(seed, Settings::default(), memory);
         world.draw_settings();
-        for _ in 1..self.machines {
-            let has_nat = world.rng.random_bool(self.behind_nat);
-            world.add(has_nat);
+        if self.relays > 0 {
+            world.add_relay(MachineId(0));
+        }
+        for number in 1..self.machines {
+            if number <= self.relays {
+                let relay = world.add(false);
+                world.add_relay(relay);
+            } else if self.relays > 0 {
+                let access = world.draw_access(self.behind_nat);
+                world.add_behind(access);
+            } else {
+                let has_nat = world.rng.random_bool(self.behind_nat);
+                world.add(has_nat);
+            }
         }
         for storm in 0..self.storms {
             let share = (self.machines - 1) * (storm + 2) / (self.storms + 1);
@@ -95,6 +112,16 @@ impl World {
         self.start(MachineId(0));
     }
 
+    /// Any box there is.
+    fn draw_access(&mut self, behind_nat: f64) -> Access {
+        const KINDS: [NatBehaviour; 3] = [NatBehaviour::FULL_CONE, NatBehaviour::HOME, NatBehaviour::SYMMETRIC];
+        if !self.rng.random_bool(behind_nat) {
+            return Access::Public;
+        }
+        let [home, carrier] = [(); 2].map(|()| *KINDS.choose(&mut self.rng).expect("there are some"));
+        if self.rng.random_bool(0.2) { Access::CarrierGrade { home, carrier } } else { Access::Nat(home) }
+    }
+
     /// Lets machines join until the first `count` after the founder have been invited.
     fn gather(&mut self, count: usize) -> Result<(), Violation> {
         for newcomer in (1..=count).map(MachineId) {
@@ -117,6 +144,7 @@ impl World {
         let issuers: Vec<MachineId> = self.model.standing().into_iter().filter(is_able).collect();
         let issuer = issuers.choose(&mut self.rng).copied();
         let rights = if self.rng.random_bool(0.3) { Rights::ISSUE.with(Rights::ADMIN) } else { Rights::NONE };
+        let rights = if self.machines[newcomer.0].is_relay { rights.with(Rights::RELAY) } else { rights };
         if let Some(issuer) = issuer {
             self.apply(&Transition::Join { issuer, newcomer, rights });
         }

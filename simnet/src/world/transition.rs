@@ -26,6 +26,9 @@ const BLOCKING_MIN: usize = 10;
 /// Members that fall with one that is revoked, itself included, at most.
 const FALLING_MAX: usize = 3;
 
+/// How much of a storm with relays is what only they get around.
+const OBSTACLES: f64 = 0.15;
+
 /// How a program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
@@ -60,6 +63,13 @@ pub enum Transition {
     Partition {
         /// Each machine's side.
         sides: Vec<u8>,
+    },
+    /// Two machines cannot talk with each other; with all others they can.
+    Cut {
+        /// One of them.
+        one: MachineId,
+        /// The other.
+        other: MachineId,
     },
     /// All can talk again.
     Heal,
@@ -118,7 +128,7 @@ pub enum Transition {
         /// The longest packet, IP header included.
         mtu: u16,
     },
-    /// A firewall in front of a machine is switched; it lets its LAN alone. No storm does this.
+    /// A firewall in front of a machine is switched; it lets its LAN alone. Storms do this where there are relays.
     Udp {
         /// Whose.
         machine: MachineId,
@@ -167,9 +177,13 @@ impl World {
             }
             Transition::Partition { sides } => {
                 self.underlay.partition(sides.clone());
-                self.control_partitioned();
+                self.parted();
             }
-            Transition::Heal => self.underlay.partition(Vec::new()),
+            Transition::Cut { one, other } => {
+                self.underlay.cut(*one, *other);
+                self.parted();
+            }
+            Transition::Heal => self.underlay.heal(),
             Transition::Weather(weather) => self.underlay.weather = *weather,
             Transition::Restart { machine, how, down } => self.restart(*machine, *how, *down),
             Transition::Join { issuer, newcomer, rights } => self.invite(*issuer, *newcomer, *rights),
@@ -183,6 +197,12 @@ impl World {
             Transition::Forge { to, count } => (0..*count).for_each(|_| self.forge(*to)),
             Transition::Replay { count } => (0..*count).for_each(|_| self.replay()),
         }
+    }
+
+    /// Connections between those that cannot talk die when it lasts.
+    fn parted(&mut self) {
+        self.control_partitioned();
+        self.streams_partitioned();
     }
 
     fn restart(&mut self, machine: MachineId, how: Stop, down: Duration) {
@@ -222,6 +242,7 @@ impl World {
         self.moved.insert(machine);
         self.underlay.roam(machine);
         self.control_cut(machine, false);
+        self.streams_cut(machine, false);
         self.network_changed(machine);
     }
 
@@ -278,6 +299,9 @@ impl World {
         let standing = self.model.standing();
         let one = *standing.choose(&mut self.rng).expect("the founder always stands");
         let other = *standing.choose(&mut self.rng).expect("the founder always stands");
+        if self.has_relays() && self.rng.random_bool(OBSTACLES) {
+            return self.draw_obstacle(one);
+        }
         match self.rng.random_range(0..100) {
             0..30 => self.draw_packets(one, other),
             30..37 => Transition::Weather(self.draw_weather()),
@@ -295,6 +319,18 @@ impl World {
             94..97 => self.draw_block(one, other),
             97..99 => self.draw_revocation(one, other),
             _ => Transition::Spoof { from: one, to: other, claims: MachineId(0) },
+        }
+    }
+
+    /// What only relays get around: a firewall in front of a machine that is none, or a cut towards one that is.
+    fn draw_obstacle(&mut self, machine: MachineId) -> Transition {
+        let relays = self.relays();
+        let relay = *relays.choose(&mut self.rng).expect("there are relays");
+        match self.rng.random_range(0..3) {
+            0 if !relays.contains(&machine) => Transition::Udp { machine, udp: Udp::Blocked },
+            1 => Transition::Udp { machine, udp: Udp::Passes },
+            _ if machine != relay => Transition::Cut { one: machine, other: relay },
+            _ => Transition::Heal,
         }
     }
 

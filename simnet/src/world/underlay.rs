@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -86,6 +86,8 @@ pub(crate) struct Underlay {
     /// Boxes so far.
     installed: usize,
     sides: Vec<u8>,
+    /// Pairs that cannot talk, the lower first.
+    cuts: BTreeSet<(MachineId, MachineId)>,
 }
 
 struct Place {
@@ -148,7 +150,14 @@ fn carrier_side(machine: MachineId, moves: u16) -> Ipv4Addr {
 
 impl Underlay {
     pub(crate) const fn new() -> Self {
-        Self { weather: Weather::CALM, places: Vec::new(), boxes: BTreeMap::new(), installed: 0, sides: Vec::new() }
+        Self {
+            weather: Weather::CALM,
+            places: Vec::new(),
+            boxes: BTreeMap::new(),
+            installed: 0,
+            sides: Vec::new(),
+            cuts: BTreeSet::new(),
+        }
     }
 
     /// Puts a further machine somewhere.
@@ -255,11 +264,15 @@ impl Underlay {
     /// The machine whose control plane listens at an address that another can connect to.
     pub(crate) fn listener(&self, from: MachineId, address: &ControlAddr) -> Option<MachineId> {
         let at = address.socket_addr();
-        let Holder::Machine(owner) = self.holder(at.ip())? else {
+        self.reached(from, at.ip()).filter(|_| at.port() == CONTROL_PORT)
+    }
+
+    /// The machine that another reaches at an address when it connects to it.
+    pub(crate) fn reached(&self, from: MachineId, ip: IpAddr) -> Option<MachineId> {
+        let Holder::Machine(owner) = self.holder(ip)? else {
             return None;
         };
-        let is_reached = self.is_public(owner) || self.shares_lan(from, owner);
-        (is_reached && at.port() == CONTROL_PORT).then_some(owner)
+        (self.is_public(owner) || self.shares_lan(from, owner)).then_some(owner)
     }
 
     fn shares_lan(&self, one: MachineId, other: MachineId) -> bool {
@@ -365,9 +378,20 @@ impl Underlay {
         self.sides = sides;
     }
 
+    /// Cuts what is between two machines, and nothing else.
+    pub(crate) fn cut(&mut self, one: MachineId, other: MachineId) {
+        self.cuts.insert((one.min(other), one.max(other)));
+    }
+
+    /// All can talk again.
+    pub(crate) fn heal(&mut self) {
+        self.sides.clear();
+        self.cuts.clear();
+    }
+
     /// Whether nothing stands between two machines.
     pub(crate) fn is_open(&self, one: MachineId, other: MachineId) -> bool {
-        self.side(one) == self.side(other)
+        self.side(one) == self.side(other) && !self.cuts.contains(&(one.min(other), one.max(other)))
     }
 
     /// Sets what a machine's link carries.
