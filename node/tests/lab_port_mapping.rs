@@ -78,6 +78,30 @@ fn two_symmetric_routers_are_opened_by_upnp() {
     two_symmetric_routers_are_opened(MappingProtocol::Upnp, "UPnP");
 }
 
+/// Nobody but carol relays, from a house whose router forwards.
+#[test]
+fn a_relay_behind_a_router_that_forwards_serves_others() {
+    let lab = Lab::new("mapping-relay").unwrap();
+    let alice = founder(&lab, &lab.public_host("alice").unwrap(), "[relay]\nenabled = false");
+    let (house, router) = symmetric(&lab, "house", MappingProtocol::Pcp);
+    let mut carol = Machine::new(&lab, &house.host("carol").unwrap());
+    carol.start();
+    carol.ask(&["join", &alice.invite(&["--name", "carol", "--right", "relay"])]);
+    wait_forwarded(&carol, &router, 1);
+    let [bob, dave] = ["bob", "dave"].map(|name| {
+        let nat = lab.nat(NatKind::Symmetric, &format!("nat-{name}")).unwrap();
+        let machine = member(&lab, &alice, &nat.host(name).unwrap(), "");
+        (nat, machine)
+    });
+    for (_, machine) in [&bob, &dave] {
+        machine.wait("a home relay", || (machine.network()["home_relay"]["name"] == "carol").then_some(()));
+    }
+    bob.1.wait_ping("dave");
+    let path = bob.1.peer("dave").unwrap()["path"].clone();
+    assert_eq!((&path["kind"], &path["relay"]), (&"relay".into(), &"carol".into()), "{path}");
+    carol.daemon.terminate().unwrap();
+}
+
 #[test]
 fn machines_behind_one_router_get_a_port_each_and_one_that_does_not_want_any_gets_none() {
     let lab = Lab::new("mapping-shared").unwrap();

@@ -199,6 +199,16 @@ fn nobody_else_answers_for_a_relay() {
     }
     assert_eq!(sky.frames(bob.at), []);
     assert_eq!(talk(&mut sky, &alice, &bob, channel), (2, 2));
+    sky.set_cut(0, 1, true);
+    assert_eq!(sky.bind(&alice, &bob), None);
+    let Some(ToRelay::Extend { id, .. }) = sky.lost.pop() else { panic!("it was asked for") };
+    let answer = FromRelay::Extended { id, channel: RelayChannel(7) }.encode();
+    sky.send(mallory.at, 0, answer.clone());
+    assert_eq!(sky.words(alice.at), []);
+    sky.set_cut(0, 1, false);
+    sky.send(sky.at(1), 0, answer);
+    let words = sky.words(alice.at);
+    assert!(matches!(words[..], [FromRelay::Bound { .. }]), "from the right place it counts: {words:?}");
 }
 
 #[test]

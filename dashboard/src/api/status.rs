@@ -210,13 +210,16 @@ pub struct PeerStatus {
 pub struct PathStatus {
     /// Directly, through a relay, or not.
     pub kind: PathKind,
-    /// The peer's underlay address, where the path is direct.
+    /// The peer's underlay address, where the path is direct and not over TCP.
     pub endpoint: Option<String>,
     /// The relay's name, where there is one.
     pub relay: Option<String>,
     /// The names of the relays that follow it, where the path leads over several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub further_relays: Vec<String>,
+    /// Whether packets go over TCP to the peer or to the relay, as UDP does not get through.
+    #[serde(default)]
+    pub stream: bool,
     /// Round trip.
     pub rtt_ms: Option<f64>,
     /// Longest inner packet that fits into one datagram, as far as is known; longer ones are refused with ICMP.

@@ -83,6 +83,7 @@ fn path() -> PathStatus {
         endpoint: Some("203.0.113.7:42042".into()),
         relay: None,
         further_relays: vec![],
+        stream: false,
         rtt_ms: Some(0.4),
         mtu: Some(1440),
         why: None,

@@ -7,7 +7,11 @@ use holloway_wire::{
 
 /// Waits after each of the messages that ask for one thing: a lost one costs a quarter of a second.
 const TRIES: [Duration; 4] =
-    [Duration::from_millis(250), Duration::from_millis(500), Duration::from_millis(1000), Duration::from_millis(2000)];
+    [Duration::from_millis(250), Duration::from_millis(750), Duration::from_millis(1000), Duration::from_millis(1750)];
+
+/// The try that only an address gets which has answered before: others, which may be anyone's, get one message a second at
+/// most.
+const TRY_OF_THE_KNOWN: usize = 2;
 
 /// Waits after pings: a relay that is gone is given up within a second and a half.
 const PING_TRIES: [Duration; 4] =
@@ -266,7 +270,8 @@ impl Registration {
             Some(id) => {
                 let asked = self.endpoint.filter(|last| endpoints.contains(last)).into_iter();
                 let others = endpoints.iter().copied().filter(|other| Some(*other) != self.endpoint);
-                let asked = asked.chain(others).take(ENDPOINTS_ASKED);
+                let is_for_all = question.asked.len() != TRY_OF_THE_KNOWN;
+                let asked = asked.chain(others.filter(|_| is_for_all)).take(ENDPOINTS_ASKED);
                 let slow = (question.asked.len() == 2).then_some(Step::Slow);
                 asked.map(|to| Step::Send(to, ToRelay::Register { id })).chain(slow).collect()
             }

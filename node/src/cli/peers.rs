@@ -32,11 +32,13 @@ pub(crate) fn table<'a>(peers: impl IntoIterator<Item = &'a PeerStatus>, indent:
 /// A path in a few words.
 pub(crate) fn path_words(path: &PathStatus) -> String {
     let part = |text: &Option<String>| text.as_deref().unwrap_or("?").to_owned();
+    let by = if path.stream { " over TCP" } else { "" };
     match path.kind {
+        PathKind::Direct if path.stream => format!("direct{by}"),
         PathKind::Direct => format!("direct {}", part(&path.endpoint)),
         PathKind::Relay => {
             let relays = path.relay.iter().chain(&path.further_relays).map(String::as_str).collect::<Vec<_>>();
-            format!("relay {}", if relays.is_empty() { "-".into() } else { relays.join(", ") })
+            format!("relay {}{by}", if relays.is_empty() { "-".into() } else { relays.join(", ") })
         }
         PathKind::None => "none".to_owned(),
     }
@@ -105,6 +107,7 @@ pub(crate) mod examples {
                 endpoint: Some("203.0.113.7:42042".into()),
                 relay: None,
                 further_relays: vec![],
+                stream: false,
                 rtt_ms: Some(0.4),
                 mtu: Some(1440),
                 why: None,
@@ -129,6 +132,7 @@ pub(crate) mod examples {
             endpoint: None,
             relay: None,
             further_relays: vec![],
+            stream: false,
             rtt_ms: None,
             mtu: None,
             why,

@@ -19,7 +19,7 @@ use super::explaining;
 use super::journal::{Journal, shown};
 use super::membership::Membership;
 use super::names::fqdn;
-use super::status::{network_status, peer_status, rights, status, to_rights};
+use super::status::{network_status, path_at, peer_status, rights, status, to_rights};
 use crate::clock::rfc3339;
 use crate::store::Store;
 
@@ -352,15 +352,7 @@ impl Daemon for Api {
             return Err(unexpected());
         };
         let rtt_ms = rtt.as_secs_f64() * 1000.0;
-        let path = doc::PathStatus {
-            kind: if endpoint.is_relayed() { doc::PathKind::Relay } else { doc::PathKind::Direct },
-            endpoint: (!endpoint.is_relayed()).then(|| endpoint.to_string()),
-            relay: relay.map(|relay| relay.to_string()),
-            further_relays: route.iter().map(ToString::to_string).collect(),
-            rtt_ms: Some(rtt_ms),
-            mtu: None,
-            why: None,
-        };
+        let path = doc::PathStatus { rtt_ms: Some(rtt_ms), ..path_at(&endpoint, relay.as_ref(), &route) };
         Ok(doc::PingReply {
             schema: SchemaVersion,
             name: fqdn(&label, &done.network.label),

@@ -201,7 +201,10 @@ impl Engine {
                 self.with(key, |network| network.node.handle_persisted(id, result, now));
             }
             Input::Stream(key, news) => self.with(key, |network| network.stream_news(&news, now)),
-            Input::PortMapping(key, standing) => self.with(key, |network| network.port_mapping(standing, now)),
+            Input::PortMapping(key, standing) => {
+                let local = self.local.clone();
+                self.with(key, |network| network.port_mapping(standing, &local, now));
+            }
             Input::AddressesChanged(local) => self.addresses_changed(&local),
             Input::Probed(resolves) => {
                 let views = self.views();

@@ -1,5 +1,7 @@
 //! A network's port on the router, where there is one that forwards.
 
+use std::net::IpAddr;
+
 use holloway_wire::Now;
 use tokio::sync::mpsc;
 
@@ -22,7 +24,7 @@ impl Network {
     }
 
     /// The router forwards a port, or does not any more.
-    pub(super) fn port_mapping(&mut self, standing: Standing, now: Now) {
+    pub(super) fn port_mapping(&mut self, standing: Standing, local: &[IpAddr], now: Now) {
         let (had, has) = (self.port_mapping.external(), standing.external());
         match (had, &standing) {
             (_, Standing::Held(mapping)) if had != has => {
@@ -36,6 +38,7 @@ impl Network {
         }
         self.port_mapping = standing;
         self.node.handle_port_mapping(has, now);
+        self.relay_endpoints(local, now);
     }
 
     /// Takes the mapping back.

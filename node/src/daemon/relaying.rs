@@ -71,8 +71,9 @@ impl Network {
     }
 
     fn relay_addresses(&self, local: &[IpAddr]) -> Vec<SocketAddr> {
-        let mut addresses = expand(&self.udp.local_addrs(), local);
-        addresses.retain(is_dialable);
+        let mapped = self.port_mapping.external();
+        let mut addresses: Vec<SocketAddr> =
+            mapped.into_iter().chain(expand(&self.udp.local_addrs(), local)).filter(is_dialable).collect();
         addresses.truncate(holloway_wire::ENDPOINTS_MAX);
         addresses
     }

@@ -6,7 +6,7 @@ use holloway_dashboard::api::{
     PathStatus, PeerStatus, Right, SchemaVersion, SessionStatus, Status,
 };
 use holloway_mesh::{CipherChoice, PeerSnapshot, RelayStanding, SessionSnapshot, Snapshot};
-use holloway_wire::{Rights, Suite};
+use holloway_wire::{Endpoint, Label, Rights, Suite};
 
 use super::engine::{NetworkView, View};
 use super::names::{NamesView, fqdn};
@@ -124,16 +124,32 @@ pub(crate) fn peer_status(peer: &PeerSnapshot, network: &NetworkView) -> PeerSta
     }
 }
 
+/// The path by an endpoint, and over which relays it leads if it is behind one.
+pub(crate) fn path_at(endpoint: &Endpoint, relay: Option<&Label>, route: &[Label]) -> PathStatus {
+    let is_straight = !endpoint.is_relayed() && !is_stream(endpoint);
+    PathStatus {
+        kind: if endpoint.is_relayed() { PathKind::Relay } else { PathKind::Direct },
+        endpoint: is_straight.then(|| endpoint.to_string()),
+        relay: relay.map(ToString::to_string),
+        further_relays: route.iter().map(ToString::to_string).collect(),
+        stream: is_stream(endpoint),
+        rtt_ms: None,
+        mtu: None,
+        why: None,
+    }
+}
+
+/// Whether what is sent to an endpoint goes over a stream, for which an address of this machine stands.
+pub(crate) fn is_stream(endpoint: &Endpoint) -> bool {
+    endpoint.socket_addr().ip().is_loopback()
+}
+
 fn path_status(peer: &PeerSnapshot, is_blocked: bool) -> PathStatus {
     match (peer.endpoint, &peer.session) {
         (Some(endpoint), Some(_)) => PathStatus {
-            kind: if endpoint.is_relayed() { PathKind::Relay } else { PathKind::Direct },
-            endpoint: (!endpoint.is_relayed()).then(|| endpoint.to_string()),
-            relay: peer.relay.as_ref().map(ToString::to_string),
-            further_relays: peer.route.iter().map(ToString::to_string).collect(),
             rtt_ms: peer.rtt.map(|rtt| rtt.as_secs_f64() * 1000.0),
             mtu: peer.mtu.map(|mtu| mtu as u64),
-            why: None,
+            ..path_at(&endpoint, peer.relay.as_ref(), &peer.route)
         },
         _ => {
             let why = if is_blocked { "blocked on this machine".into() } else { why_none(peer) };
@@ -142,6 +158,7 @@ fn path_status(peer: &PeerSnapshot, is_blocked: bool) -> PathStatus {
                 endpoint: None,
                 relay: None,
                 further_relays: Vec::new(),
+                stream: false,
                 rtt_ms: None,
                 mtu: None,
                 why: Some(why),

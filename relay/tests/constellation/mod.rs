@@ -63,6 +63,8 @@ pub(crate) struct Constellation {
     frames: BTreeMap<SocketAddr, Vec<Heard>>,
     /// Links that relays have asked for.
     pub(crate) wanted: Vec<(usize, NodeId)>,
+    /// What relays have asked others to which nothing gets through.
+    pub(crate) lost: Vec<ToRelay>,
     /// How often relays have said what they are.
     pub(crate) announced: usize,
     next_id: u64,
@@ -107,6 +109,7 @@ impl Constellation {
             words: BTreeMap::new(),
             frames: BTreeMap::new(),
             wanted: Vec::new(),
+            lost: Vec::new(),
             announced: 0,
             next_id: 0,
         };
@@ -159,6 +162,7 @@ impl Constellation {
         };
         let sender = self.relays.iter().position(|relay| relay.at == flight.from);
         if sender.is_some_and(|sender| self.cut.contains(&pair(sender, relay))) {
+            self.lost.extend(ToRelay::decode(&flight.datagram));
             return;
         }
         if Server::takes(&flight.datagram) {

@@ -12,7 +12,7 @@ use holloway_mesh::{CandidateKind, CandidateResult, PeerSnapshot, RelaySnapshot,
 use holloway_wire::{Endpoint, Label, Rights};
 
 use super::engine::NetworkView;
-use super::status::peer_status;
+use super::status::{is_stream, peer_status};
 
 pub(crate) use listing::{own_relay, relays, routes};
 pub(crate) use netcheck::netcheck;
@@ -139,7 +139,7 @@ impl<'a> Case<'a> {
             CandidateResult::Silent => doc::WayResult::Silent,
         };
         doc::TriedWay {
-            endpoint: (!way.endpoint.is_relayed()).then(|| way.endpoint.to_string()),
+            endpoint: (!way.endpoint.is_relayed() && !is_stream(&way.endpoint)).then(|| way.endpoint.to_string()),
             relay: self.relay_of(&way.endpoint).map(Label::to_string),
             kind: match way.kind {
                 CandidateKind::Announced => doc::WayKind::Announced,
@@ -166,6 +166,9 @@ impl<'a> Case<'a> {
     fn origin_words(&self, way: &Way) -> String {
         let name = &self.peer.label;
         match (way.kind, self.relay_of(&way.endpoint)) {
+            (CandidateKind::Announced | CandidateKind::Called | CandidateKind::Seen, _) if is_stream(&way.endpoint) => {
+                format!("{name} was seen over TCP")
+            }
             (CandidateKind::Announced, _) => format!("{name} announces this address"),
             (CandidateKind::Called, _) => format!("{name} named this address when it called"),
             (CandidateKind::Seen, _) => format!("{name} was seen at this address"),
@@ -229,6 +232,7 @@ impl<'a> Case<'a> {
     fn path_words(&self) -> String {
         match (&self.status.path.endpoint, &self.status.path.relay) {
             (Some(endpoint), _) => format!("straight at {endpoint}"),
+            (None, None) if self.status.path.kind == doc::PathKind::Direct => "straight over TCP".to_owned(),
             (None, Some(relay)) if self.status.path.further_relays.is_empty() => format!("through the relay {relay}"),
             (None, Some(relay)) => {
                 format!("through the relays {relay} and {}", self.status.path.further_relays.join(" and "))
@@ -243,9 +247,11 @@ impl<'a> Case<'a> {
 
     fn last_words(&self) -> String {
         match self.last_way().map(|way| (way.endpoint, self.relay_of(&way.endpoint))) {
-            Some((endpoint, _)) if !endpoint.is_relayed() => format!("straight at {endpoint}"),
             Some((_, Some(relay))) => format!("through the relay {relay}"),
-            Some((_, None)) | None => "through a relay".to_owned(),
+            Some((endpoint, None)) if endpoint.is_relayed() => "through a relay".to_owned(),
+            Some((endpoint, None)) if is_stream(&endpoint) => "straight over TCP".to_owned(),
+            Some((endpoint, None)) => format!("straight at {endpoint}"),
+            None => "through a relay".to_owned(),
         }
     }
 

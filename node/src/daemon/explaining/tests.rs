@@ -237,6 +237,16 @@ fn a_path_by_a_stream_says_that_udp_does_not_get_through() {
 }
 
 #[test]
+fn a_member_that_comes_by_a_stream_is_not_told_by_the_address_that_stands_for_it() {
+    let stands_in = straight("127.64.3.1:40001");
+    let ways = vec![way(stands_in, CandidateResult::Answered)];
+    let why = explain(&carol_at(stands_in), ways, &with_relay(RelayStanding::Home));
+    assert!(why.summary.starts_with("carol is reached straight over TCP"), "{}", why.summary);
+    assert_eq!((why.path.endpoint, why.path.stream), (None, true));
+    assert!(why.tried[0].words.starts_with("carol was seen over TCP;"), "{}", why.tried[0].words);
+}
+
+#[test]
 fn a_relayed_path_counts_one_or_no_address_in_words_too() {
     let peer = carol_at(behind(ALICE_AT));
     let summary = |ways| explain(&peer, ways, &with_relay(RelayStanding::Home)).summary;
