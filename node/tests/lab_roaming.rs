@@ -6,9 +6,10 @@
 
 mod stage;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use holloway_simnet::lab::{Lab, NatKind};
+use holloway_simnet::lab::{Family, Lab, NatKind};
 use stage::echo::longest_gap;
 use stage::{Machine, founder, let_pass, member, scale};
 
@@ -44,6 +45,32 @@ fn a_machine_that_moves_is_followed() {
         println!(
             "{run}: another address {address:.0?}, another router {router:.0?}, a symmetric one {worse:.0?}, both at once {both:.0?}"
         );
+    }
+}
+
+/// The family in which a peer is reached straight.
+fn family(machine: &Machine, peer: &str) -> Option<Family> {
+    let endpoint = machine.peer(peer)?["path"]["endpoint"].as_str()?.parse::<SocketAddr>().unwrap();
+    Some(if endpoint.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 })
+}
+
+#[test]
+fn a_machine_whose_provider_gives_it_another_address_or_only_the_other_family_is_followed() {
+    let lab = Lab::new("rebinding").unwrap();
+    let alice = founder(&lab, &lab.public_host("alice").unwrap(), "");
+    let house = lab.nat(NatKind::Home, "house").unwrap();
+    let bob = member(&lab, &alice, &house.host("bob").unwrap(), "");
+    let [carol, dave] = ["carol", "dave"].map(|name| member(&lab, &alice, &lab.public_host(name).unwrap(), ""));
+    bob.wait_ping("carol");
+    dave.wait_ping("carol");
+    for run in 0..scale() {
+        let rebound = gap_around(&bob, &carol, || house.link().readdress().unwrap());
+        let used = dave.wait("a straight path", || family(&dave, "carol"));
+        let other = gap_around(&dave, &carol, || carol.host().link().lose_family(used).unwrap());
+        let now = dave.wait("a straight path", || family(&dave, "carol"));
+        assert_ne!(used, now);
+        let again = gap_around(&dave, &carol, || carol.host().link().regain_family(used).unwrap());
+        println!("{run}: the router rebound {rebound:.0?}, {used:?} to {now:?} {other:.0?}, both again {again:.0?}");
     }
 }
 

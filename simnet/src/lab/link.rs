@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::namespace::Namespace;
 use super::segment::{ROUTER, Segment, WayOut};
@@ -33,6 +33,19 @@ pub struct Link {
     namespace: Arc<Namespace>,
     device: &'static str,
     state: Mutex<State>,
+}
+
+/// A version of the internet protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// RFC 791.
+    Ipv4,
+    /// RFC 8200.
+    Ipv6,
+}
+
+impl Family {
+    const ALL: [Self; 2] = [Self::Ipv4, Self::Ipv6];
 }
 
 /// Behind a lock because a host is shared by the threads of a test.
@@ -116,6 +129,27 @@ impl Link {
         state.number = number;
         let add = state.address_lines(self.device, "add");
         self.namespace.ip(&format!("{remove}{add}{}", state.route_lines(self.device)))
+    }
+
+    /// Takes the interface's address of one family away, and what is routed over it.
+    ///
+    /// # Errors
+    ///
+    /// When there is none or `ip` refuses.
+    pub fn lose_family(&self, family: Family) -> Result<()> {
+        let line = self.state().address_line(self.device, "delete", family);
+        self.namespace.ip(&line.context("there is no such address")?)
+    }
+
+    /// Gives the interface its address of one family back.
+    ///
+    /// # Errors
+    ///
+    /// When the segment has none or `ip` refuses.
+    pub fn regain_family(&self, family: Family) -> Result<()> {
+        let state = self.state();
+        let line = state.address_line(self.device, "add", family).context("there is no such address")?;
+        self.namespace.ip(&format!("{line}{}", state.route_lines(self.device)))
     }
 
     /// Pulls the cable out of its segment and plugs it into another one; the weather becomes fair,
@@ -236,12 +270,15 @@ impl State {
     }
 
     fn address_lines(&self, device: &str, verb: &str) -> String {
+        Family::ALL.iter().filter_map(|family| self.address_line(device, verb, *family)).collect()
+    }
+
+    fn address_line(&self, device: &str, verb: &str, family: Family) -> Option<String> {
         let plan = self.segment.plan();
-        let mut lines = format!("address {verb} {}/24 dev {device}\n", plan.ipv4(self.number));
-        if let Some(address) = plan.ipv6(self.number) {
-            lines += &format!("address {verb} {address}/64 dev {device} nodad\n");
+        match family {
+            Family::Ipv4 => Some(format!("address {verb} {}/24 dev {device}\n", plan.ipv4(self.number))),
+            Family::Ipv6 => Some(format!("address {verb} {}/64 dev {device} nodad\n", plan.ipv6(self.number)?)),
         }
-        lines
     }
 
     fn route_lines(&self, device: &str) -> String {

@@ -45,7 +45,7 @@ mod wait;
 
 pub use daemon::Daemon;
 pub use host::Host;
-pub use link::Link;
+pub use link::{Family, Link};
 pub use nat::{Hairpin, Nat, NatKind, UdpExpiry};
 pub use port_mapping::{ForwardedPort, MappingProtocol, PortMappings};
 pub use process::{Process, signal};
