@@ -26,6 +26,8 @@ pub enum Domain {
     SyncBucket,
     /// A DHT key of a node's record.
     Record,
+    /// A gossip message's id, from its author and number.
+    Gossip,
 }
 
 impl Domain {
@@ -41,6 +43,7 @@ impl Domain {
             Self::Cookie => b"holloway cookie v1",
             Self::SyncBucket => b"holloway sync bucket v1",
             Self::Record => b"holloway record v1",
+            Self::Gossip => b"holloway gossip v1",
         }
     }
 }

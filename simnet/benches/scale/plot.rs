@@ -61,8 +61,9 @@ pub(crate) fn svg(rows: &[Figures]) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" \
          font-size=\"12\" fill=\"#808080\">\n<title>Bytes for each node and minute against nodes</title>\n"
     );
-    for tick in 0..=4 {
-        let bytes = most * f64::from(tick) / 4.0;
+    let between = round(most / 4.0);
+    for tick in 0..=(most / between) as u32 {
+        let bytes = between * f64::from(tick);
         let _ = writeln!(
             svg,
             "<line x1=\"{LEFT}\" x2=\"{:.0}\" y1=\"{y:.1}\" y2=\"{y:.1}\" stroke=\"#808080\" stroke-opacity=\".3\"/>\
@@ -126,6 +127,13 @@ pub(crate) fn svg(rows: &[Figures]) -> String {
         TOP - 12.0,
     );
     svg
+}
+
+/// The next of 1, 2, 5, 10, 20 and so on: what people count by.
+fn round(number: f64) -> f64 {
+    let power = 10_f64.powf(number.log10().floor());
+    let steps = [1.0, 2.0, 5.0, 10.0].map(|step| step * power);
+    steps.into_iter().find(|step| *step >= number).unwrap_or(number)
 }
 
 fn log(row: &Figures) -> f64 {

@@ -21,8 +21,8 @@ const LAZY: f64 = 6.0;
 /// Heartbeats, one a second, at which a message's id is told (`history_gossip`).
 const ID_TOLD: f64 = 3.0;
 
-/// The author's peer id in base 58 and the sequence number in decimal digits, with its field's head.
-const ID_BYTES: f64 = 73.0;
+/// A message's id with its field's head.
+const ID_BYTES: f64 = 18.0;
 
 /// Author, sequence number, topic (`/holloway/<network>/1`), signature and field heads around a message.
 const ENVELOPE_BYTES: usize = 40 + 10 + 67 + 66 + 9;
