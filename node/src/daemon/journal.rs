@@ -6,6 +6,7 @@ use holloway_wire::Label;
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinHandle;
 
+use super::status::is_stream;
 use crate::clock::{Clock, rfc3339};
 use crate::store::{self, NewEvent, Store};
 
@@ -68,7 +69,13 @@ impl Journal {
                 self.note(Severity::Info, "member_left", network, text, &[("node_id", node.to_string())]);
             }
             MeshEvent::PeerUp { node, label, endpoint } => {
-                let text = format!("{label} is reached at {endpoint}");
+                let by = match (endpoint.is_relayed(), is_stream(&endpoint)) {
+                    (false, false) => format!("at {endpoint}"),
+                    (true, false) => "through a relay".to_owned(),
+                    (false, true) => "over TCP".to_owned(),
+                    (true, true) => "through a relay, over TCP".to_owned(),
+                };
+                let text = format!("{label} is reached {by}");
                 let fields = [("node_id", node.to_string()), ("endpoint", endpoint.to_string())];
                 self.note(Severity::Info, "peer_up", network, text, &fields);
             }
