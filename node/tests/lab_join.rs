@@ -7,11 +7,12 @@
 mod stage;
 
 use std::collections::BTreeMap;
+use std::net::UdpSocket;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use holloway_simnet::lab::{Host, Lab, NatKind};
-use stage::{DEADLINE, Home, Machine, Refusal, founder, member};
+use stage::{DATA_PORT, DEADLINE, Home, Machine, Refusal, founder, let_pass, member};
 
 #[test]
 fn three_machines_join_by_invite_and_reach_each_other() {
@@ -346,4 +347,33 @@ fn an_issuer_behind_a_router_is_reached_by_the_relay_that_its_invite_names() {
     assert_eq!(joined["issuer"], "bob.home.alt", "{joined:#}");
     carol.wait_ping("bob");
     assert!(carol.peer_names().contains(&"alice".to_owned()));
+}
+
+/// The port of the data path is among those that the system gives to anyone.
+#[test]
+fn a_port_that_is_taken_costs_no_invite_and_one_that_is_taken_for_a_moment_nothing() {
+    let lab = Lab::new("port").unwrap();
+    let alice = founder(&lab, &lab.public_host("alice").unwrap(), "");
+    let host = lab.public_host("bob").unwrap();
+    let mut bob = Machine::new(&lab, &host);
+    bob.start();
+    let token = alice.invite(&["--name", "bob"]);
+    let taken = || host.in_namespace(|| UdpSocket::bind(("0.0.0.0", DATA_PORT))).unwrap().unwrap();
+
+    let held = taken();
+    let refusal = bob.refusal(&["join", &token]);
+    assert!(refusal.message.contains(&DATA_PORT.to_string()) && refusal.hint.contains("ss -tulpn"), "{refusal:?}");
+    let invites = alice.ask(&["invites"]);
+    assert_eq!(invites["invites"][0]["state"], "unspent", "{invites:#}");
+    drop(held);
+
+    let held = taken();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let_pass(Duration::from_millis(300));
+            drop(held);
+        });
+        bob.ask(&["join", &token]);
+    });
+    alice.wait_ping("bob");
 }

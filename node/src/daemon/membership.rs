@@ -14,7 +14,7 @@ use super::joining::{Patience, choose_label, elapsed_ms, parse_invite, redeem, r
 use super::journal::Journal;
 use super::keys::{self, NetworkKeys};
 use super::names::fqdn;
-use super::opening::{DRAIN_MAX, Extent, Joining, Ports, internal, start_control, with_ports};
+use super::opening::{Begun, DRAIN_MAX, Extent, Joining, Ports, bind_data_path, internal, start_control, with_ports};
 use crate::clock::Clock;
 use crate::store::{Network as StoredNetwork, NewNetwork, Origin, Store, StoreError};
 
@@ -102,7 +102,7 @@ impl Membership {
             }
             Err(error) => Err(error),
         };
-        let (joined, control, ports) = match joined {
+        let (joined, begun, ports) = match joined {
             Ok(joined) => joined,
             Err(error) => {
                 // A refusal is final; without an answer the same keys may have been granted a membership.
@@ -124,7 +124,7 @@ impl Membership {
         };
         let stored = self.store.add_network(new, &[]).await.map_err(|error| store_error(&error))?;
         let identity = Identity { network, network_label: label.clone(), key: identity, static_key, chain };
-        let mut joining = self.joining(stored, identity, Some(control));
+        let mut joining = self.joining(stored, identity, Some(begun));
         joining.ports = ports;
         joining.contacts = contacts;
         let view = self.open(joining).await?;
@@ -152,19 +152,20 @@ impl Membership {
         network: NetworkId,
         patience: Patience,
         (listen_patience, is_running): (Duration, &mut bool),
-    ) -> Result<(holloway_mesh::Joined, super::opening::RunningControl, Ports), ApiError> {
+    ) -> Result<(holloway_mesh::Joined, Begun, Ports), ApiError> {
         let position = self.store.next_position().await.map_err(|error| store_error(&error))?;
         let listen = with_ports(self.settings.network(label, position).listen, Ports::default());
-        let mut running = start_control(&keys.identity, network, &listen, self.extent, listen_patience)
+        let data = bind_data_path(&self.settings, &listen, self.extent).await.map_err(|error| internal(&error))?;
+        let mut control = start_control(&keys.identity, network, &listen, self.extent, listen_patience)
             .map_err(|error| internal(&error))?;
         *is_running = true;
-        match redeem(redeemer, &mut running, patience, self.clock).await {
+        match redeem(redeemer, &mut control, patience, self.clock).await {
             Ok(joined) => {
                 let ports = Ports { data: 0, control_tcp: listen.control_tcp, control_quic: listen.control_quic };
-                Ok((joined, running, ports))
+                Ok((joined, Begun { data, control }, ports))
             }
             Err(error) => {
-                running.handle.shutdown().await;
+                control.handle.shutdown().await;
                 Err(error)
             }
         }
@@ -212,12 +213,7 @@ impl Membership {
         Ok(self.joining(stored, identity, None))
     }
 
-    fn joining(
-        &self,
-        stored: StoredNetwork,
-        identity: Identity,
-        control: Option<super::opening::RunningControl>,
-    ) -> Joining {
+    fn joining(&self, stored: StoredNetwork, identity: Identity, begun: Option<Begun>) -> Joining {
         Joining {
             key: stored.key,
             position: stored.position,
@@ -226,7 +222,7 @@ impl Membership {
             label: stored.label,
             identity,
             contacts: Vec::new(),
-            control,
+            begun,
             extent: self.extent,
             listen_patience: Duration::ZERO,
         }

@@ -1,7 +1,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use holloway_config::{Cipher, Lanes, ListenSettings, Mtu, Settings};
@@ -10,6 +10,7 @@ use holloway_dashboard::api::{ApiError, ErrorCode};
 use holloway_mesh::{CipherChoice, ControlEvent, Identity, Node, Stored};
 use holloway_wire::{Bootstrap, Contact, ControlAddr, IdentityKey, Label, NetworkId, NodeId, OverlayAddr, Rights};
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 
 use super::engine::{Engine, Input};
 use super::network::{InterfaceMtu, Network, Parts};
@@ -26,6 +27,11 @@ const MTU: u16 = 1408;
 /// Lanes of one network where their number is left to the program (dataplane.md §8).
 const LANES_MAX: usize = 8;
 
+/// How long a port of the data path may be taken: the system gives it to anyone who asks for any, until that one is done
+/// (it is among the 28,232 that Linux gives). Whoever starts a daemon learns of one that stays taken within two seconds.
+const PORT_PATIENCE: Duration = Duration::from_secs(1);
+const PORT_RETRY: Duration = Duration::from_millis(20);
+
 /// Events of one lane that wait for the core: about a handshake's worth for every peer of a busy machine.
 const LANE_EVENTS_MAX: usize = 2048;
 
@@ -41,8 +47,8 @@ pub(crate) struct Joining {
     pub(crate) hints: Vec<(NodeId, Vec<Bootstrap>)>,
     /// Members that the issuer named.
     pub(crate) contacts: Vec<Contact>,
-    /// A control plane that runs already: the one by which the invite was redeemed.
-    pub(crate) control: Option<RunningControl>,
+    /// What runs of it already.
+    pub(crate) begun: Option<Begun>,
     /// How much of it shall run.
     pub(crate) extent: Extent,
     /// How long its control ports may be held by a network that was left just now.
@@ -73,11 +79,19 @@ pub(crate) struct RunningControl {
     pub(crate) seen: Vec<control::Event>,
 }
 
+/// What runs of a network that was joined just now.
+pub(crate) struct Begun {
+    /// The sockets of the data path. They come first: programs take ports of their own as they please, this one too.
+    pub(crate) data: Vec<UdpSockets>,
+    /// The control plane by which the invite was redeemed.
+    pub(crate) control: RunningControl,
+}
+
 /// Starts every part of a network.
 pub(crate) async fn open(engine: &Engine, joining: Joining) -> anyhow::Result<Network> {
     let network_settings = engine.settings.network(&joining.label, joining.position);
     let listen = with_ports(network_settings.listen, joining.ports);
-    let lanes = lane_count(engine.settings.dataplane.lanes, joining.extent);
+    let queues = lane_count(engine.settings.dataplane.lanes, joining.extent);
     let mtu = interface_mtu(network_settings.tun.mtu);
     let node_id = joining.identity.node_id();
     let address = OverlayAddr::of_node(&joining.identity.network, &node_id);
@@ -86,7 +100,7 @@ pub(crate) async fn open(engine: &Engine, joining: Joining) -> anyhow::Result<Ne
         let name = network_settings.tun.name;
         refuse_overlap(&joining.identity, &name)?;
         let offload = engine.settings.dataplane.tun_offload;
-        let wanted = tun::Wanted { name: &name, address, mtu: mtu.current, offload, queues: lanes };
+        let wanted = tun::Wanted { name: &name, address, mtu: mtu.current, offload, queues };
         let tuns = tun::open(&wanted)?;
         tun::limit_segments(&name).await;
         (tuns, Some(name))
@@ -95,10 +109,14 @@ pub(crate) async fn open(engine: &Engine, joining: Joining) -> anyhow::Result<Ne
     };
     // A lane reads and writes its own queue of the interface.
     let lanes = if tuns.is_empty() { 1 } else { tuns.len() };
-    let udp = UdpSockets::bind(&data_addresses(&listen, joining.extent), engine.settings.dataplane, lanes)?;
-    let udp: Vec<_> = udp.into_iter().map(Arc::new).collect();
+    let (data, control) = joining.begun.map(|begun| (begun.data, begun.control)).unzip();
+    let data = match data {
+        Some(data) => data,
+        None => bind_data_path(&engine.settings, &listen, joining.extent).await?,
+    };
+    let udp: Vec<_> = data.into_iter().take(lanes).map(Arc::new).collect();
     let (tun, first_udp) = (tuns.first().cloned(), udp[0].clone());
-    let running = match joining.control {
+    let running = match control {
         Some(running) => running,
         None => {
             let Identity { key, network, .. } = &joining.identity;
@@ -149,6 +167,22 @@ pub(crate) async fn open(engine: &Engine, joining: Joining) -> anyhow::Result<Ne
     Ok(network)
 }
 
+/// Listens for the data path, once for each lane that there may be. A port that somebody has for a moment is waited for.
+pub(crate) async fn bind_data_path(
+    settings: &Settings,
+    listen: &ListenSettings,
+    extent: Extent,
+) -> anyhow::Result<Vec<UdpSockets>> {
+    let lanes = lane_count(settings.dataplane.lanes, extent);
+    let begun = Instant::now();
+    loop {
+        match UdpSockets::bind(&data_addresses(listen, extent), settings.dataplane, lanes) {
+            Err(error) if is_port_taken(&error) && begun.elapsed() < PORT_PATIENCE => sleep(PORT_RETRY).await,
+            bound => return bound,
+        }
+    }
+}
+
 /// The addresses of the data path.
 fn data_addresses(listen: &ListenSettings, extent: Extent) -> Vec<SocketAddr> {
     match extent {
@@ -181,13 +215,17 @@ pub(crate) fn start_control(
 /// How long a control plane that has ended may hold its QUIC port.
 pub(crate) const DRAIN_MAX: Duration = Duration::from_secs(15);
 
-/// A failure in the API's words.
-pub(crate) fn internal(error: &anyhow::Error) -> ApiError {
-    let is_held = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref::<std::io::Error>() {
+/// Whether something else has a port that was asked for.
+fn is_port_taken(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| match cause.downcast_ref::<std::io::Error>() {
         Some(error) => error.kind() == std::io::ErrorKind::AddrInUse,
         None => matches!(cause.downcast_ref(), Some(control::Error::Listen { held: true, .. })),
-    };
-    let hint = match error.chain().any(is_held) {
+    })
+}
+
+/// A failure in the API's words.
+pub(crate) fn internal(error: &anyhow::Error) -> ApiError {
+    let hint = match is_port_taken(error) {
         true => "see which program has the port: ss -tulpn; or take another under [listen] in holloway.toml",
         false => "holloway doctor",
     };
