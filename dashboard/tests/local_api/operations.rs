@@ -24,7 +24,9 @@ async fn status_arrives_whole_and_has_the_documented_form() {
     assert_eq!(network["home_relay"], serde_json::json!({"name": "alice", "rtt_ms": 1.2}));
     assert_eq!(
         network["peers"][0]["path"],
-        serde_json::json!({"kind": "direct", "mtu": 1440, "endpoint": "203.0.113.7:42042", "relay": null, "rtt_ms": 0.4})
+        serde_json::json!({
+            "kind": "direct", "mtu": 1440, "endpoint": "203.0.113.7:42042", "relay": null, "stream": false, "rtt_ms": 0.4
+        })
     );
 }
 
