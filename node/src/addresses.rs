@@ -8,9 +8,12 @@ use holloway_wire::is_dialable;
 use rtnetlink::packet_route::address::AddressAttribute;
 use rtnetlink::{Handle, MulticastGroup};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
-/// Changes of addresses come in bursts (a link comes up, then its addresses): one look after the burst.
-const SETTLE: Duration = Duration::from_millis(200);
+/// Changes of addresses come in bursts: one goes and another comes. This is how long such a change takes,
+const SETTLE: Duration = Duration::from_millis(20);
+/// and this how long it may go on for one look after another (a link comes up, and each of its addresses).
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// The addresses at which others can reach this machine: no loopback, link-local or overlay address.
 pub(crate) async fn reachable() -> anyhow::Result<Vec<IpAddr>> {
@@ -47,8 +50,10 @@ pub(crate) async fn watch(changed: mpsc::Sender<()>) -> anyhow::Result<()> {
     let (connection, _handle, mut messages) =
         rtnetlink::new_multicast_connection(&groups).context("netlink does not tell of changes")?;
     let task = tokio::spawn(connection);
+    let mut last: Option<Instant> = None;
     while messages.next().await.is_some() {
-        let settled = tokio::time::sleep(SETTLE);
+        let soon = Instant::now() + SETTLE;
+        let settled = tokio::time::sleep_until(last.map_or(soon, |last| soon.max(last + LOOK_EVERY)));
         tokio::pin!(settled);
         loop {
             tokio::select! {
@@ -56,6 +61,7 @@ pub(crate) async fn watch(changed: mpsc::Sender<()>) -> anyhow::Result<()> {
                 more = messages.next() => if more.is_none() { break },
             }
         }
+        last = Some(Instant::now());
         if changed.send(()).await.is_err() {
             break;
         }

@@ -33,6 +33,20 @@ const KEEPALIVE: Duration = Duration::from_secs(20);
 /// (PROMISES case 34: one probe a second to an address that is not verified).
 const CALLED_EVERY: Duration = Duration::from_secs(1);
 
+/// Calls in a session in that time that may name further endpoints: one that moves learns in steps where it is.
+const CALLS_AT_ONCE: u32 = 4;
+
+/// What a call is taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CallCounts {
+    /// All endpoints are probed.
+    Fully,
+    /// Those that were not known are: nowhere goes more than one probe a second because somebody says so.
+    ForNews,
+    /// Nothing.
+    ForNothing,
+}
+
 /// Decides when this node says where it is, and what.
 pub(super) struct Announcer {
     local: LocalAddrs,
@@ -56,12 +70,15 @@ impl Announcer {
         }
     }
 
-    /// Takes the machine's addresses; says whether they changed.
+    /// Takes the machine's addresses; says whether those of the data path changed. The control plane may notice that the
+    /// machine is elsewhere before anybody has looked where.
     pub(super) fn set_local(&mut self, local: LocalAddrs, now: Now) -> bool {
-        let has_changed = self.local != local;
-        if has_changed {
-            self.local = local;
+        let has_moved = self.local.data != local.data;
+        if has_moved {
             self.observed.clear();
+        }
+        if self.local != local {
+            self.local = local;
             if self.sequence == 0 && !self.local.control.is_empty() {
                 // The first hello says where we are, so it is not waited for further changes.
                 self.due = Some(now.monotonic);
@@ -69,7 +86,7 @@ impl Announcer {
                 self.announce_soon(now);
             }
         }
-        has_changed
+        has_moved
     }
 
     /// A router forwards this address to us, or none does any more.
@@ -255,7 +272,7 @@ impl Node {
         }
         self.greatest_calls.insert(*from, *at);
         let is_live = self.has_live_session(from, now);
-        if self.may_act_on_call(from, now) {
+        if self.call_counts(from, now) == CallCounts::Fully {
             self.agent(*from).add_called(endpoints);
         }
         let agent = self.agent(*from);
@@ -268,14 +285,18 @@ impl Node {
         }
     }
 
-    /// Whether a caller may name endpoints now, which counts as its turn.
-    pub(super) fn may_act_on_call(&mut self, from: &NodeId, now: Now) -> bool {
-        let acted = self.calls_acted_on.get(from);
-        let may = acted.is_none_or(|acted| now.monotonic.since(*acted) >= CALLED_EVERY);
-        if may {
-            self.calls_acted_on.insert(*from, now.monotonic);
+    /// What a call counts for now, as its caller's turn.
+    pub(super) fn call_counts(&mut self, from: &NodeId, now: Now) -> CallCounts {
+        let (since, calls) = self.calls_acted_on.entry(*from).or_insert((now.monotonic, 0));
+        if now.monotonic.since(*since) >= CALLED_EVERY {
+            (*since, *calls) = (now.monotonic, 0);
         }
-        may
+        *calls = calls.saturating_add(1);
+        match *calls {
+            1 => CallCounts::Fully,
+            2..=CALLS_AT_ONCE => CallCounts::ForNews,
+            _ => CallCounts::ForNothing,
+        }
     }
 
     /// Endpoints that became known while a handshake is under way are tried at once: the peer may be sending already.

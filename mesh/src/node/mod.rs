@@ -84,7 +84,9 @@ pub struct Node {
     unkept: Vec<Write>,
     greatest_calls: BTreeMap<NodeId, UnixTime>,
     /// When endpoints that a caller named were last taken.
-    calls_acted_on: BTreeMap<NodeId, Instant>,
+    calls_acted_on: BTreeMap<NodeId, (Instant, u32)>,
+    /// When this machine was last somewhere else.
+    moved: Option<Instant>,
     exchanges: BTreeMap<NodeId, Exchange>,
     drops: DropCounts,
     outputs: VecDeque<Output>,
@@ -131,6 +133,7 @@ impl Node {
             unkept: Vec::new(),
             greatest_calls: BTreeMap::new(),
             calls_acted_on: BTreeMap::new(),
+            moved: None,
             exchanges: BTreeMap::new(),
             drops: DropCounts::default(),
             outputs: VecDeque::new(),
@@ -233,6 +236,7 @@ impl Node {
     /// The machine's addresses are these now.
     pub fn handle_network_change(&mut self, local: LocalAddrs, now: Now) {
         if self.announcer.set_local(local, now) {
+            self.moved = Some(now.monotonic);
             self.paths.values_mut().for_each(PathAgent::handle_network_change);
             self.device.keepalive_all();
             self.with_relays(now, Relays::handle_network_change);

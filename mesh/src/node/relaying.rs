@@ -6,6 +6,7 @@ use holloway_wire::{
 };
 
 use super::Node;
+use super::announcing::CallCounts;
 use crate::drop_reason::DropReason;
 use crate::output::{ControlCommand, Output, StreamCommand, Verdict};
 use crate::relays::{Context, RelaysOutput};
@@ -79,8 +80,11 @@ impl Node {
             RelaysOutput::Observed { relay, address } => self.announcer.note_observed(relay, address, now),
             RelaysOutput::Reachable { node, endpoint } => {
                 if self.roster.member(&node).is_some() {
-                    self.agent(node).add_relayed(endpoint);
-                    self.try_new_endpoints(&node, now);
+                    if self.agent(node).add_relayed(endpoint) {
+                        self.try_new_endpoints(&node, now);
+                    } else {
+                        self.device.attempt_at(&node, endpoint);
+                    }
                 }
             }
             RelaysOutput::Unreachable { endpoint } => self.unreachable(&endpoint, now),
@@ -180,12 +184,19 @@ impl Node {
 
     /// A peer calls over the path in use: we probe it straight, as it probes us.
     pub(super) fn called_in_session(&mut self, node: &NodeId, endpoints: &[SocketAddr], now: Now) {
-        if !self.may_act_on_call(node, now) {
-            return;
-        }
+        let counts = self.call_counts(node, now);
         let agent = self.agent(*node);
-        agent.add_called(endpoints);
-        let probes = agent.probe_straight(now.monotonic);
+        let probes = match counts {
+            CallCounts::Fully => {
+                agent.add_called(endpoints);
+                agent.probe_straight(now.monotonic)
+            }
+            CallCounts::ForNews => {
+                agent.add_called(endpoints);
+                agent.probe_untried(now.monotonic)
+            }
+            CallCounts::ForNothing => return,
+        };
         self.path_outputs(node, probes, now);
     }
 

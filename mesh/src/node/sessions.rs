@@ -1,4 +1,5 @@
 use std::net::IpAddr;
+use std::time::Duration;
 
 use holloway_wire::{
     Endpoint, InnerPacket, MembershipCertificate, NodeId, Now, OverlayAddr, Publication, RecordKind, SessionControl,
@@ -15,6 +16,9 @@ use crate::tunnel::{Claim, Destination, DeviceOutput, Traffic};
 /// With which attempt the callee is asked to try as well when there is a path that seems live: a rotation needs no
 /// help, a path that has died unseen does. Without a live path it is asked at once.
 const CALL_FROM_ATTEMPT: u32 = 3;
+
+/// How late lanes may tell what they have heard: they do ten times a second.
+const REPORTS_LATE: Duration = Duration::from_millis(150);
 
 impl Node {
     /// Weighs a message 1 that was read: block-list, timestamp, certificate, chain; the first failure stops.
@@ -312,7 +316,9 @@ impl Node {
         self.device.note_traffic(&node, direction, self.rng.as_mut(), now);
         let is_possible =
             |source: &Endpoint| !source.is_relayed() || self.relays.is_registered_at(&source.socket_addr());
-        if let Some(source) = traffic.newest_source.filter(is_possible) {
+        // What lanes tell just after a move was heard before it, where we are no longer.
+        let is_of_before = self.moved.is_some_and(|moved| now.monotonic.since(moved) < REPORTS_LATE);
+        if let Some(source) = traffic.newest_source.filter(is_possible).filter(|_| !is_of_before) {
             let is_newest = self.device.is_current(&node, traffic.index);
             self.heard(&node, source, is_newest, now);
             let is_beside = self.paths.get(&node).is_some_and(|agent| agent.current() != Some(source));

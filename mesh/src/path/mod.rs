@@ -174,9 +174,11 @@ impl PathAgent {
         }
     }
 
-    /// The peer can be reached through a relay.
-    pub(crate) fn add_relayed(&mut self, endpoint: Endpoint) {
+    /// The peer can be reached through a relay. Says whether that is news.
+    pub(crate) fn add_relayed(&mut self, endpoint: Endpoint) -> bool {
+        let is_news = !self.candidates.contains_key(&endpoint);
         self.add(endpoint, CandidateKind::Relayed);
+        is_news
     }
 
     /// An endpoint leads nowhere any more. What was in use stays so until something else answers, which is looked for at
@@ -317,6 +319,13 @@ impl PathAgent {
     pub(crate) fn probe_straight(&mut self, now: Instant) -> Vec<PathOutput> {
         let straight: Vec<Endpoint> = self.candidates.keys().filter(|known| !known.is_relayed()).copied().collect();
         straight.into_iter().filter_map(|endpoint| self.probe(endpoint, now)).collect()
+    }
+
+    /// Probes every candidate that nothing has been sent to yet.
+    pub(crate) fn probe_untried(&mut self, now: Instant) -> Vec<PathOutput> {
+        let untried = self.candidates.iter().filter(|(_, candidate)| candidate.result == CandidateResult::Untried);
+        let untried: Vec<Endpoint> = untried.map(|(endpoint, _)| *endpoint).collect();
+        untried.into_iter().filter_map(|endpoint| self.probe(endpoint, now)).collect()
     }
 
     fn switch(&mut self, to: Endpoint) -> bool {

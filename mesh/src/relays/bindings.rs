@@ -97,6 +97,11 @@ impl Bindings {
         self.peers.get(peer)?.bound.as_ref().map(|bound| bound.route.as_slice())
     }
 
+    /// The channels that there are, and to whom.
+    pub(super) fn channels(&self) -> impl Iterator<Item = (NodeId, RelayChannel)> {
+        self.peers.iter().filter_map(|(peer, binding)| Some((*peer, binding.bound.as_ref()?.channel)))
+    }
+
     /// The registration is gone; gives the channels that went with it.
     pub(super) fn lose(&mut self, now: Instant) -> Vec<RelayChannel> {
         let lost = self.peers.values_mut().filter_map(|binding| binding.bound.take()).map(|bound| bound.channel);

@@ -591,6 +591,13 @@ impl Relays {
                 self.outputs.push_back(RelaysOutput::CloseStream { relay: *node });
             }
         }
+        // What was sent through it until now may have come before it knew where we are.
+        if let Some(relay) = self.known.get(node) {
+            let channels = relay.bindings.channels();
+            let reachable =
+                |(node, channel)| RelaysOutput::Reachable { node, endpoint: Endpoint::relayed(at, channel) };
+            self.outputs.extend(channels.map(reachable));
+        }
         self.changed_homes(node);
     }
 
