@@ -414,6 +414,50 @@ fn members_talk_on_for_an_hour_when_everything_else_is_gone() {
     assert!(rotations(&scene).expect("a member") >= before + 25, "and their keys are rotated");
 }
 
+/// The other end's NAT lets only those in whom it has sent to, and it goes on sending to where the one was.
+#[test]
+fn a_member_that_moves_is_heard_at_once_whatever_its_lanes_tell_late() {
+    for seed in 920..925 {
+        let mut scene = Scene::new(seed, 1);
+        let (one, other) = (scene.one, scene.other);
+        for _ in 0..20 {
+            scene.net.send(one, other, b"there");
+            scene.net.send(other, one, b"back");
+            scene.net.pass(Duration::from_millis(100));
+        }
+        let end = scene.net.sides[other].endpoint;
+        assert_eq!(scene.path(one, other), Some(end), "seed {seed}");
+        let at: std::net::SocketAddr = "192.0.2.201:4242".parse().expect("an address");
+        scene.net.sides[one].endpoint = Endpoint::udp(at);
+        let index = scene.net.route(one, other).expect("a session").session;
+        let local = LocalAddrs { data: vec![at], control: vec![ControlAddr::Tcp(at)] };
+        scene.net.act(one, |node, now| node.handle_network_change(local, now));
+        let heard = SessionTraffic {
+            index,
+            sent_packets: 0,
+            sent_bytes: 0,
+            received_packets: 1,
+            received_bytes: 48,
+            newest_source: Some(end),
+        };
+        let report = TrafficReport { sessions: vec![heard], ..TrafficReport::default() };
+        scene.net.act(one, |node, now| node.handle_traffic(&report, now));
+        let here = Endpoint::udp(at);
+        let before = scene.net.sides[one].received.len();
+        let mut is_let_in = false;
+        let mut waited = Duration::ZERO;
+        while scene.net.sides[one].received.len() == before {
+            assert!(waited < Duration::from_millis(50), "seed {seed}: not heard after {waited:?}");
+            scene.net.send(other, one, b"are you there");
+            scene.net.pass_lossy(Duration::from_millis(10), |flight| {
+                is_let_in |= flight.from == end && flight.to == here;
+                flight.from != here || flight.to != end || is_let_in
+            });
+            waited += Duration::from_millis(10);
+        }
+    }
+}
+
 /// Two members that reach one relay each, and these nothing but each other: the way leads over both.
 #[test]
 fn members_of_relays_that_only_reach_each_other_talk_over_both() {

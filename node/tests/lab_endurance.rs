@@ -17,8 +17,8 @@ use stage::{Machine, founder, let_pass, member, scale};
 /// Share of packets lost in each direction.
 const LOSS: f64 = 0.3;
 
-/// More than a second of such weather carries.
-const BYTES_PER_SECOND: u64 = 1_000_000;
+/// Several times what a second of such weather carries, and little beside what the link does.
+const BYTES_PER_SECOND: u64 = 300_000;
 
 /// What the link carries a second.
 const MEGABITS: u32 = 50;

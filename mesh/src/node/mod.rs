@@ -83,7 +83,7 @@ pub struct Node {
     next_record: u64,
     unkept: Vec<Write>,
     greatest_calls: BTreeMap<NodeId, UnixTime>,
-    /// When endpoints that a caller named were last taken.
+    /// When endpoints that a caller named were last taken fully, and how many calls have come since.
     calls_acted_on: BTreeMap<NodeId, (Instant, u32)>,
     /// When this machine was last somewhere else.
     moved: Option<Instant>,
