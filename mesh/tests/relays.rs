@@ -429,6 +429,10 @@ fn a_member_that_moves_is_heard_at_once_whatever_its_lanes_tell_late() {
         assert_eq!(scene.path(one, other), Some(end), "seed {seed}");
         let at: std::net::SocketAddr = "192.0.2.201:4242".parse().expect("an address");
         scene.net.sides[one].endpoint = Endpoint::udp(at);
+        // So are its control connections: nobody tells where it is but itself.
+        for neighbour in [0, scene.relays[0]] {
+            scene.net.disconnect(one, neighbour);
+        }
         let index = scene.net.route(one, other).expect("a session").session;
         let local = LocalAddrs { data: vec![at], control: vec![ControlAddr::Tcp(at)] };
         scene.net.act(one, |node, now| node.handle_network_change(local, now));
