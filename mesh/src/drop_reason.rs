@@ -69,11 +69,13 @@ pub enum DropReason {
     TooBig,
     /// Not from a relay that we are registered with.
     Relay,
+    /// From an address inside an overlay: an answer would go in a circle.
+    Looped,
 }
 
 impl DropReason {
     /// All reasons.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::Malformed,
         Self::Version,
         Self::Mac1,
@@ -107,6 +109,7 @@ impl DropReason {
         Self::QueueFull,
         Self::TooBig,
         Self::Relay,
+        Self::Looped,
     ];
 
     /// The reason's name, as metric label and log field.
@@ -146,6 +149,7 @@ impl DropReason {
             Self::QueueFull => "queue_full",
             Self::TooBig => "too_big",
             Self::Relay => "relay",
+            Self::Looped => "looped",
         }
     }
 }

@@ -43,9 +43,9 @@ pub use offload::{
     TooBig, TunOffload, VirtioHeader, bundled, complete_checksum, fragments, packet_too_big,
 };
 pub use output::{
-    Channel, ControlCommand, ControlEvent, Event, Forwarding, GossipToken, LocalAddrs, Output, Persisted, RecordId,
-    RequestId, ResponseToken, Route, SecurityKind, SessionTraffic, StoreToken, Stored, StreamCommand, TooLong,
-    TrafficReport, Verdict, Write,
+    Channel, ControlCommand, ControlEvent, Event, Forwarding, GossipToken, Heard, LocalAddrs, Output, Persisted,
+    RecordId, RequestId, ResponseToken, Route, SecurityKind, SessionTraffic, StoreToken, Stored, StreamCommand,
+    TooLong, TrafficReport, Verdict, Write,
 };
 pub use path::{Candidate, CandidateKind, CandidateResult};
 pub use relays::{RelayNews, RelaySnapshot, RelayStanding};

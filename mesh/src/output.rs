@@ -1,7 +1,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use holloway_wire::{ControlAddr, Endpoint, Label, NodeId, Publication, PublicationSlot, SessionIndex};
+use holloway_wire::{ControlAddr, Endpoint, Instant, Label, NodeId, Publication, PublicationSlot, SessionIndex};
 
 use crate::command::{CommandError, CommandId, Reply};
 use crate::drop_reason::DropCounts;
@@ -162,8 +162,17 @@ pub struct SessionTraffic {
     pub received_packets: u64,
     /// Inner bytes opened.
     pub received_bytes: u64,
-    /// The source of the newest record, if there was one.
-    pub newest_source: Option<Endpoint>,
+    /// Where the newest record came from, if there was one.
+    pub newest: Option<Heard>,
+}
+
+/// A peer was authentic at an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heard {
+    /// Where it was.
+    pub source: Endpoint,
+    /// When that was received, by the clock of the node's inputs.
+    pub at: Instant,
 }
 
 /// Names a request to another node until its answer.

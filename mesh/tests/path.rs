@@ -45,6 +45,25 @@ fn a_change_of_network_is_shown_to_peers_at_once() {
 }
 
 #[test]
+fn a_handshake_that_a_machine_began_without_a_network_begins_anew_with_one() {
+    let mut net = Net::connected_pair(612, Settings::default());
+    let rotations = |net: &Net| net.peer(0, 1).rotations;
+    let before = rotations(&net);
+    let nowhere = at("192.0.2.249:9");
+    net.sides[0].endpoint = nowhere;
+    net.act(0, |node, now| node.handle_network_change(LocalAddrs::default(), now));
+    net.pass_lossy(Duration::from_millis(30), |flight| flight.from != nowhere);
+    assert_eq!(rotations(&net), before);
+    let here = at("192.0.2.203:4242");
+    net.sides[0].endpoint = here;
+    let local = LocalAddrs { data: vec![here.socket_addr()], control: Vec::new() };
+    net.act(0, |node, now| node.handle_network_change(local, now));
+    net.pass(Duration::from_millis(20));
+    assert_eq!(rotations(&net), before + 1);
+    assert_eq!(net.peer(1, 0).endpoint, Some(here));
+}
+
+#[test]
 fn only_the_newest_record_moves_a_peer() {
     let mut net = Net::connected_pair(503, Settings::default());
     let old_place = net.sides[1].endpoint;
@@ -91,6 +110,21 @@ fn a_probe_moves_nobody() {
     assert_eq!(net.peer(0, 1).endpoint, Some(net.sides[1].endpoint));
     let reply = net.flights.pop_back().expect("an answer");
     assert_eq!(reply.to, elsewhere, "it goes back where the probe came from");
+}
+
+/// A machine with no IPv6 address but the overlay's sends from that one.
+#[test]
+fn a_source_inside_the_overlay_is_not_heard() {
+    let mut net = Net::connected_pair(611, Settings::default());
+    let straight = net.sides[0].endpoint;
+    let inside = at("[fd42:d27b:bfc9:e4a0::1]:42042");
+    net.sides[0].endpoint = inside;
+    net.send(0, 1, b"in a circle");
+    net.pass(seconds(3));
+    assert!(net.dropped(1, DropReason::Looped) > 0);
+    assert!(net.take(1).is_empty());
+    assert_eq!(net.peer(1, 0).endpoint, Some(straight));
+    assert!(!net.peer(1, 0).candidates.iter().any(|candidate| candidate.0 == inside));
 }
 
 #[test]

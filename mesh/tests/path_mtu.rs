@@ -206,17 +206,19 @@ fn another_endpoint_starts_from_the_common_size_and_a_known_one_from_what_is_kno
 fn what_lanes_send_and_hear_makes_the_search_go_on() {
     let mut net = Net::connected_pair(613, Settings::default());
     let (index, bob) = (net.route(0, 1).expect("a route").session, net.sides[1].endpoint);
-    let traffic = SessionTraffic {
+    let traffic = |now| SessionTraffic {
         index,
         sent_packets: 10,
         sent_bytes: 1000,
         received_packets: 10,
         received_bytes: 1000,
-        newest_source: Some(bob),
+        newest: Some(Heard { source: bob, at: now }),
     };
-    let report = TrafficReport { sessions: vec![traffic], ..TrafficReport::default() };
     for _ in 0..50 {
-        net.act(0, |node, now| node.handle_traffic(&report, now));
+        net.act(0, |node, now| {
+            let report = TrafficReport { sessions: vec![traffic(now.monotonic)], ..TrafficReport::default() };
+            node.handle_traffic(&report, now);
+        });
         net.pass_lossy(Duration::from_millis(100), |flight| flight.datagram.len() <= ETHERNET);
     }
     assert_eq!(limit(&net), ETHERNET);

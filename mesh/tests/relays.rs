@@ -414,51 +414,135 @@ fn members_talk_on_for_an_hour_when_everything_else_is_gone() {
     assert!(rotations(&scene).expect("a member") >= before + 25, "and their keys are rotated");
 }
 
-/// The other end's NAT lets only those in whom it has sent to, and it goes on sending to where the one was.
-#[test]
-fn a_member_that_moves_is_heard_at_once_whatever_its_lanes_tell_late() {
-    for seed in 920..925 {
-        let mut scene = Scene::new(seed, 1);
-        let (one, other) = (scene.one, scene.other);
+impl Scene {
+    /// The two have talked straight for a while.
+    fn straight(seed: u64) -> Self {
+        let mut scene = Self::new(seed, 1);
+        scene.talk_straight();
+        scene
+    }
+
+    fn talk_straight(&mut self) {
+        let (one, other) = (self.one, self.other);
         for _ in 0..20 {
-            scene.net.send(one, other, b"there");
-            scene.net.send(other, one, b"back");
-            scene.net.pass(Duration::from_millis(100));
+            self.net.send(one, other, b"there");
+            self.net.send(other, one, b"back");
+            self.net.pass(Duration::from_millis(100));
         }
-        let end = scene.net.sides[other].endpoint;
-        assert_eq!(scene.path(one, other), Some(end), "seed {seed}");
-        let at: std::net::SocketAddr = "192.0.2.201:4242".parse().expect("an address");
-        scene.net.sides[one].endpoint = Endpoint::udp(at);
-        // So are its control connections: nobody tells where it is but itself.
-        for neighbour in [0, scene.relays[0]] {
-            scene.net.disconnect(one, neighbour);
+        assert_eq!(self.path(one, other), Some(self.net.sides[other].endpoint));
+    }
+
+    /// The one end is at another address from now on, which nobody tells but itself. The other end's NAT lets only those in
+    /// whom it has sent to, and it goes on sending to where the one was. Meanwhile the lanes of some tell what they heard
+    /// before. Gives how long it takes until the one hears the other again.
+    fn move_to(&mut self, at: &str, late: &[usize]) -> Duration {
+        let (one, other) = (self.one, self.other);
+        let told: Vec<(usize, SessionTraffic)> = late
+            .iter()
+            .map(|side| {
+                let peer = if *side == one { other } else { one };
+                let heard = Heard { source: self.net.sides[peer].endpoint, at: self.net.now_at(*side).monotonic };
+                let index = self.net.route(*side, peer).expect("a session").session;
+                (*side, heard_at(index, heard))
+            })
+            .collect();
+        self.net.pass(Duration::from_millis(1));
+        let at: std::net::SocketAddr = at.parse().expect("an address");
+        let (here, end) = (Endpoint::udp(at), self.net.sides[other].endpoint);
+        self.net.sides[one].endpoint = here;
+        for neighbour in [0, self.relays[0]] {
+            self.net.disconnect(one, neighbour);
         }
-        let index = scene.net.route(one, other).expect("a session").session;
         let local = LocalAddrs { data: vec![at], control: vec![ControlAddr::Tcp(at)] };
-        scene.net.act(one, |node, now| node.handle_network_change(local, now));
-        let heard = SessionTraffic {
-            index,
-            sent_packets: 0,
-            sent_bytes: 0,
-            received_packets: 1,
-            received_bytes: 48,
-            newest_source: Some(end),
-        };
-        let report = TrafficReport { sessions: vec![heard], ..TrafficReport::default() };
-        scene.net.act(one, |node, now| node.handle_traffic(&report, now));
-        let here = Endpoint::udp(at);
-        let before = scene.net.sides[one].received.len();
+        self.net.act(one, |node, now| node.handle_network_change(local, now));
+        let before = self.net.sides[one].received.len();
         let mut is_let_in = false;
         let mut waited = Duration::ZERO;
-        while scene.net.sides[one].received.len() == before {
-            assert!(waited < Duration::from_millis(50), "seed {seed}: not heard after {waited:?}");
-            scene.net.send(other, one, b"are you there");
-            scene.net.pass_lossy(Duration::from_millis(10), |flight| {
+        while self.net.sides[one].received.len() == before && waited < seconds(5) {
+            for (side, traffic) in &told {
+                let report = TrafficReport { sessions: vec![*traffic], ..TrafficReport::default() };
+                self.net.act(*side, |node, now| node.handle_traffic(&report, now));
+            }
+            self.net.send(other, one, b"are you there");
+            self.net.pass_lossy(Duration::from_millis(2), |flight| {
                 is_let_in |= flight.from == end && flight.to == here;
                 flight.from != here || flight.to != end || is_let_in
             });
-            waited += Duration::from_millis(10);
+            waited += Duration::from_millis(2);
         }
+        waited
+    }
+}
+
+fn heard_at(index: SessionIndex, heard: Heard) -> SessionTraffic {
+    SessionTraffic {
+        index,
+        sent_packets: 0,
+        sent_bytes: 0,
+        received_packets: 1,
+        received_bytes: 48,
+        newest: Some(heard),
+    }
+}
+
+/// Well below the quarter of a second after which something that was lost is repeated.
+const AT_ONCE: Duration = Duration::from_millis(50);
+
+#[test]
+fn a_member_that_moves_is_heard_at_once_whatever_lanes_tell_late() {
+    for seed in 920..925 {
+        let mut scene = Scene::straight(seed);
+        let (one, other) = (scene.one, scene.other);
+        for (at, late) in [("192.0.2.201:4242", one), ("192.0.2.202:4242", other)] {
+            let waited = scene.move_to(at, &[late]);
+            assert!(waited < AT_ONCE, "seed {seed}, to {at}: not heard before {waited:?}");
+            scene.talk_straight();
+        }
+    }
+}
+
+#[test]
+fn a_member_that_has_moved_often_is_heard_as_soon_as_at_first() {
+    let mut scene = Scene::straight(926);
+    for number in 0..40 {
+        let waited = scene.move_to(&format!("192.0.2.{}:4242", 120 + number), &[]);
+        assert!(waited < AT_ONCE, "move {number}: not heard before {waited:?}");
+        scene.talk_straight();
+    }
+}
+
+/// It has never needed a relay for the other, and so has to ask for a way at the moment at which it moves.
+#[test]
+fn a_member_that_was_always_called_is_heard_at_once_when_it_moves() {
+    for seed in 931..934 {
+        let mut scene = Scene::new(seed, 1);
+        let (one, other) = (scene.one, scene.other);
+        // Nobody calls the one to try as well.
+        for neighbour in [0, scene.relays[0]] {
+            scene.net.disconnect(other, neighbour);
+        }
+        for _ in 0..5 {
+            scene.net.send(other, one, b"hello");
+            scene.net.pass_lossy(Duration::from_millis(100), |flight| !RelayFrameHeader::is_frame(&flight.datagram));
+        }
+        assert!(!scene.net.peer(one, other).candidates.iter().any(|(endpoint, _)| endpoint.is_relayed()));
+        let waited = scene.move_to("192.0.2.204:4242", &[]);
+        assert!(waited < AT_ONCE, "seed {seed}: not heard before {waited:?}");
+    }
+}
+
+#[test]
+fn a_move_begins_anew_what_was_asked_from_nowhere() {
+    for seed in 927..930 {
+        let mut scene = Scene::straight(seed);
+        let one = scene.one;
+        let nowhere = Endpoint::udp("192.0.2.249:9".parse().expect("an address"));
+        // A cable is pulled: what is sent now is lost.
+        scene.net.sides[one].endpoint = nowhere;
+        scene.net.act(one, |node, now| node.handle_network_change(LocalAddrs::default(), now));
+        scene.net.pass_lossy(Duration::from_millis(30), |flight| flight.from != nowhere);
+        let waited = scene.move_to("192.0.2.203:4242", &[]);
+        assert!(waited < AT_ONCE, "seed {seed}: not heard before {waited:?}");
     }
 }
 

@@ -159,7 +159,7 @@ fn lanes_report_makes_rotation_happen() {
         sent_bytes: 6400,
         received_packets: 0,
         received_bytes: 0,
-        newest_source: None,
+        newest: None,
     };
     let report = TrafficReport { sessions: vec![traffic], ..TrafficReport::default() };
     net.act(0, |node, now| node.handle_traffic(&report, now));

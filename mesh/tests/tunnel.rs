@@ -557,6 +557,7 @@ fn lanes_that_heard_a_peer_elsewhere_move_it_only_on_its_current_session() {
     let current = net.route(0, 1).expect("a session").session;
     assert_ne!(old, current);
     let elsewhere = Endpoint::udp("198.51.100.1:7777".parse().expect("an address"));
+    let now = net.now_at(0).monotonic;
     let heard = |index| TrafficReport {
         sessions: vec![SessionTraffic {
             index,
@@ -564,7 +565,7 @@ fn lanes_that_heard_a_peer_elsewhere_move_it_only_on_its_current_session() {
             sent_bytes: 0,
             received_packets: 1,
             received_bytes: 1,
-            newest_source: Some(elsewhere),
+            newest: Some(Heard { source: elsewhere, at: now }),
         }],
         ..TrafficReport::default()
     };

@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -12,7 +13,9 @@ use tokio::time::Instant;
 
 /// Changes of addresses come in bursts: one goes and another comes. This is how long such a change takes,
 const SETTLE: Duration = Duration::from_millis(20);
-/// and this how long it may go on for one look after another (a link comes up, and each of its addresses).
+/// and where it goes on (a link goes, another comes, and each of its addresses) there are so many looks at once
+const LOOKS_AT_ONCE: usize = 4;
+/// and one in this time after that.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// The addresses at which others can reach this machine: no loopback, link-local or overlay address.
@@ -50,10 +53,12 @@ pub(crate) async fn watch(changed: mpsc::Sender<()>) -> anyhow::Result<()> {
     let (connection, _handle, mut messages) =
         rtnetlink::new_multicast_connection(&groups).context("netlink does not tell of changes")?;
     let task = tokio::spawn(connection);
-    let mut last: Option<Instant> = None;
+    let mut looks: VecDeque<Instant> = VecDeque::with_capacity(LOOKS_AT_ONCE);
     while messages.next().await.is_some() {
         let soon = Instant::now() + SETTLE;
-        let settled = tokio::time::sleep_until(last.map_or(soon, |last| soon.max(last + LOOK_EVERY)));
+        let allowed = if looks.len() < LOOKS_AT_ONCE { None } else { looks.pop_front() };
+        let earned = allowed.map(|look| look + LOOK_EVERY.saturating_mul(LOOKS_AT_ONCE as u32));
+        let settled = tokio::time::sleep_until(earned.map_or(soon, |earned| soon.max(earned)));
         tokio::pin!(settled);
         loop {
             tokio::select! {
@@ -61,7 +66,7 @@ pub(crate) async fn watch(changed: mpsc::Sender<()>) -> anyhow::Result<()> {
                 more = messages.next() => if more.is_none() { break },
             }
         }
-        last = Some(Instant::now());
+        looks.push_back(Instant::now());
         if changed.send(()).await.is_err() {
             break;
         }

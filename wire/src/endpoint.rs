@@ -71,6 +71,16 @@ impl Endpoint {
         }
     }
 
+    /// Whether its address is inside an overlay (`fd42::/16`): a datagram from there has gone in a circle. A machine that
+    /// has no other IPv6 address left sends from such a one.
+    #[must_use]
+    pub const fn is_inside_overlay(&self) -> bool {
+        match self.socket_addr().ip() {
+            IpAddr::V4(_) => false,
+            IpAddr::V6(ip) => is_overlay(ip),
+        }
+    }
+
     /// Bytes that stand for the whole endpoint, for binding a cookie to it.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
@@ -119,11 +129,12 @@ fn is_dialable_v4(ip: Ipv4Addr) -> bool {
 }
 
 fn is_dialable_v6(ip: Ipv6Addr) -> bool {
-    !(ip.is_loopback()
-        || ip.is_multicast()
-        || ip.is_unspecified()
-        || ip.is_unicast_link_local()
-        || ip.segments()[0] == 0xfd42)
+    !(ip.is_loopback() || ip.is_multicast() || ip.is_unspecified() || ip.is_unicast_link_local() || is_overlay(ip))
+}
+
+/// Every network's prefix is in there.
+const fn is_overlay(ip: Ipv6Addr) -> bool {
+    ip.segments()[0] == 0xfd42
 }
 
 fn ip_bytes(ip: &IpAddr) -> Vec<u8> {

@@ -85,8 +85,6 @@ pub struct Node {
     greatest_calls: BTreeMap<NodeId, UnixTime>,
     /// When endpoints that a caller named were last taken fully, and how many calls have come since.
     calls_acted_on: BTreeMap<NodeId, (Instant, u32)>,
-    /// When this machine was last somewhere else.
-    moved: Option<Instant>,
     exchanges: BTreeMap<NodeId, Exchange>,
     drops: DropCounts,
     outputs: VecDeque<Output>,
@@ -133,7 +131,6 @@ impl Node {
             unkept: Vec::new(),
             greatest_calls: BTreeMap::new(),
             calls_acted_on: BTreeMap::new(),
-            moved: None,
             exchanges: BTreeMap::new(),
             drops: DropCounts::default(),
             outputs: VecDeque::new(),
@@ -182,6 +179,10 @@ impl Node {
     /// A datagram that no lane could place.
     pub fn handle_datagram(&mut self, from: Endpoint, mut datagram: Vec<u8>, now: Now) {
         let mut from = from.canonical();
+        if from.is_inside_overlay() {
+            self.drops.count(DropReason::Looped);
+            return;
+        }
         if RelayFrameHeader::is_frame(&datagram) {
             let Some(sender) = self.unframe(from.socket_addr(), &mut datagram) else {
                 return;
@@ -236,8 +237,7 @@ impl Node {
     /// The machine's addresses are these now.
     pub fn handle_network_change(&mut self, local: LocalAddrs, now: Now) {
         if self.announcer.set_local(local, now) {
-            self.moved = Some(now.monotonic);
-            self.paths.values_mut().for_each(PathAgent::handle_network_change);
+            self.paths.values_mut().for_each(|path| path.handle_network_change(now.monotonic));
             self.device.keepalive_all();
             self.with_relays(now, Relays::handle_network_change);
             self.try_all_again(now);

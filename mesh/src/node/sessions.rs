@@ -1,5 +1,4 @@
 use std::net::IpAddr;
-use std::time::Duration;
 
 use holloway_wire::{
     Endpoint, InnerPacket, MembershipCertificate, NodeId, Now, OverlayAddr, Publication, RecordKind, SessionControl,
@@ -8,7 +7,7 @@ use holloway_wire::{
 use super::Node;
 use crate::command::Reply;
 use crate::drop_reason::DropReason;
-use crate::output::{Event, Forwarding, Output, Route, SecurityKind, SessionTraffic, TooLong};
+use crate::output::{Event, Forwarding, Heard, Output, Route, SecurityKind, SessionTraffic, TooLong};
 use crate::path::{PathAgent, PathOutput};
 use crate::roster::ChainError;
 use crate::tunnel::{Claim, Destination, DeviceOutput, Traffic};
@@ -16,9 +15,6 @@ use crate::tunnel::{Claim, Destination, DeviceOutput, Traffic};
 /// With which attempt the callee is asked to try as well when there is a path that seems live: a rotation needs no
 /// help, a path that has died unseen does. Without a live path it is asked at once.
 const CALL_FROM_ATTEMPT: u32 = 3;
-
-/// How late lanes may tell what they have heard: they do ten times a second.
-const REPORTS_LATE: Duration = Duration::from_millis(150);
 
 impl Node {
     /// Weighs a message 1 that was read: block-list, timestamp, certificate, chain; the first failure stops.
@@ -160,8 +156,10 @@ impl Node {
         }
         if let Some(agent) = self.path(&node) {
             agent.handle_newest(from, now.monotonic);
+            // It may not have heard yet where we are to be found straight.
+            let outputs = agent.upgrade(now.monotonic);
+            self.path_outputs(&node, outputs, now);
         }
-        self.file_path(&node);
     }
 
     fn answered(&mut self, node: NodeId, from: Endpoint, now: Now) {
@@ -262,6 +260,8 @@ impl Node {
                 self.announcer.note_observed(*node, observed, now);
                 if self.path(node).is_some_and(|agent| agent.handle_probe_reply(id, from, now.monotonic)) {
                     self.reroute(node, now);
+                    // It finds us where we are now, though it may have nothing to say.
+                    self.device.keepalive(node);
                 }
                 self.file_path(node);
             }
@@ -314,11 +314,8 @@ impl Node {
         carried.received += traffic.received_bytes;
         let direction = Traffic { sent: traffic.sent_packets > 0, received: traffic.received_packets > 0 };
         self.device.note_traffic(&node, direction, self.rng.as_mut(), now);
-        let is_possible =
-            |source: &Endpoint| !source.is_relayed() || self.relays.is_registered_at(&source.socket_addr());
-        // What lanes tell just after a move was heard before it, where we are no longer.
-        let is_of_before = self.moved.is_some_and(|moved| now.monotonic.since(moved) < REPORTS_LATE);
-        if let Some(source) = traffic.newest_source.filter(is_possible).filter(|_| !is_of_before) {
+        let heard = traffic.newest.filter(|heard| self.is_news(&node, heard));
+        if let Some(Heard { source, .. }) = heard {
             let is_newest = self.device.is_current(&node, traffic.index);
             self.heard(&node, source, is_newest, now);
             let is_beside = self.paths.get(&node).is_some_and(|agent| agent.current() != Some(source));
@@ -330,6 +327,13 @@ impl Node {
         } else if direction.sent {
             self.path_sent(&node, now);
         }
+    }
+
+    /// Whether what a lane heard still says where a peer is: lanes tell it up to a tenth of a second later.
+    fn is_news(&self, node: &NodeId, heard: &Heard) -> bool {
+        let Heard { source, at } = heard;
+        let is_possible = !source.is_relayed() || self.relays.is_registered_at(&source.socket_addr());
+        is_possible && self.paths.get(node).is_none_or(|agent| !agent.is_outdated(*at))
     }
 
     /// Data was sent to a peer, and nothing heard of it.
@@ -439,7 +443,7 @@ impl Node {
         let is_used = |node: &&NodeId| self.device.peer(node).is_some_and(|peer| peer.sending(now.monotonic).is_some());
         let nodes: Vec<NodeId> = self.paths.keys().filter(is_used).copied().collect();
         for node in nodes {
-            self.device.renew(&node, self.rng.as_mut(), now);
+            self.device.renew_from_here(&node, self.rng.as_mut(), now);
         }
     }
 

@@ -40,5 +40,7 @@ pub struct Candidate {
     /// The longest record it carries, in bytes, as far as is known; `None` if it was never in use.
     pub record_limit: Option<usize>,
     pub(super) tried: Option<Instant>,
+    /// Where it stands among all in the order in which they were last named, or heard from.
+    pub(super) known: u32,
     pub(super) announced: bool,
 }

@@ -54,13 +54,14 @@ const DOUBT_EVERY: Duration = Duration::from_secs(1);
 /// How often a source of which nothing was known is probed in answer to a probe from there (PROMISES case 34: one probe
 /// a second to an address that is not verified).
 const RETURN_EVERY: Duration = Duration::from_secs(1);
-/// Probes under way to one peer: one for each candidate, and those of a silent path.
-const PROBES_MAX: usize = ENDPOINTS_MAX + PROBES as usize;
+/// Probes under way to one peer: two for each candidate, as it may move while they are, and those of a silent path.
+const PROBES_MAX: usize = 2 * ENDPOINTS_MAX + PROBES as usize;
 
 /// The paths to one peer.
 #[derive(Debug, Default)]
 pub(crate) struct PathAgent {
     candidates: BTreeMap<Endpoint, Candidate>,
+    last_known: u32,
     current: Option<Endpoint>,
     probes: BTreeMap<u64, Probe>,
     next_probe: u64,
@@ -68,6 +69,8 @@ pub(crate) struct PathAgent {
     silent_probes: u32,
     probe_at: Option<Instant>,
     given_up: bool,
+    /// When the path in use was chosen or came into doubt: what was heard before does not tell how it is now.
+    judged: Option<Instant>,
     /// The peer sends through a relay although there is a straight path, which has not answered since.
     in_doubt: bool,
     doubted: Option<Instant>,
@@ -215,28 +218,36 @@ impl PathAgent {
     }
 
     fn add(&mut self, endpoint: Endpoint, kind: CandidateKind) {
-        if self.candidates.len() >= ENDPOINTS_MAX && !self.candidates.contains_key(&endpoint) {
-            let current = self.current;
-            let worst = self.candidates.iter().filter(|(known, _)| Some(**known) != current).max_by_key(
-                |(known, candidate)| {
-                    let is_named = candidate.announced || known.is_relayed();
-                    (!is_named, candidate.result == CandidateResult::Silent)
-                },
-            );
-            let Some((worst, _)) = worst else {
-                return;
-            };
-            let worst = *worst;
+        self.last_known = self.last_known.wrapping_add(1);
+        if let Some(candidate) = self.candidates.get_mut(&endpoint) {
+            candidate.known = self.last_known;
+            return;
+        }
+        if self.candidates.len() >= ENDPOINTS_MAX
+            && let Some(worst) = self.worst()
+        {
             self.candidates.remove(&worst);
         }
-        self.candidates.entry(endpoint).or_insert(Candidate {
+        let candidate = Candidate {
             kind,
             result: CandidateResult::Untried,
             rtt: None,
             record_limit: None,
             tried: None,
+            known: self.last_known,
             announced: false,
-        });
+        };
+        self.candidates.insert(endpoint, candidate);
+    }
+
+    /// The candidate that a new one takes the place of: of those that nobody announces the one that was named or heard from
+    /// longest ago. Of a peer that has moved often, most are where it was once.
+    fn worst(&self) -> Option<Endpoint> {
+        let others = self.candidates.iter().filter(|(endpoint, _)| Some(**endpoint) != self.current);
+        let rank = |(endpoint, candidate): &(&Endpoint, &Candidate)| {
+            (candidate.announced || endpoint.is_relayed(), candidate.known)
+        };
+        others.min_by_key(rank).map(|(endpoint, _)| *endpoint)
     }
 
     /// Where a handshake message goes: everywhere that may answer, the endpoint in use first.
@@ -258,9 +269,11 @@ impl PathAgent {
     /// relay beside a straight path that answers. Says whether that changed the path.
     pub(crate) fn handle_newest(&mut self, from: Endpoint, now: Instant) -> bool {
         if self.handle_heard(from) {
-            return self.switch(from);
+            return self.switch(from, now);
         }
-        self.in_doubt = true;
+        if !std::mem::replace(&mut self.in_doubt, true) {
+            self.judged = Some(now);
+        }
         let is_due = self.doubted.is_none_or(|doubted| now.since(doubted) >= DOUBT_EVERY);
         if self.silent_probes == 0 && is_due {
             self.doubted = Some(now);
@@ -317,22 +330,29 @@ impl PathAgent {
 
     /// Probes every candidate that no relay is on the way to.
     pub(crate) fn probe_straight(&mut self, now: Instant) -> Vec<PathOutput> {
-        let straight: Vec<Endpoint> = self.candidates.keys().filter(|known| !known.is_relayed()).copied().collect();
-        straight.into_iter().filter_map(|endpoint| self.probe(endpoint, now)).collect()
+        self.probe_those(now, |endpoint, _| !endpoint.is_relayed())
     }
 
     /// Probes every candidate that nothing has been sent to yet.
     pub(crate) fn probe_untried(&mut self, now: Instant) -> Vec<PathOutput> {
-        let untried = self.candidates.iter().filter(|(_, candidate)| candidate.result == CandidateResult::Untried);
-        let untried: Vec<Endpoint> = untried.map(|(endpoint, _)| *endpoint).collect();
-        untried.into_iter().filter_map(|endpoint| self.probe(endpoint, now)).collect()
+        self.probe_those(now, |_, candidate| candidate.result == CandidateResult::Untried)
     }
 
-    fn switch(&mut self, to: Endpoint) -> bool {
+    /// Probes some candidates, those first that were named or heard from last: there may not be probes enough for all.
+    fn probe_those(&mut self, now: Instant, choose: impl Fn(&Endpoint, &Candidate) -> bool) -> Vec<PathOutput> {
+        let chosen = self.candidates.iter().filter(|(endpoint, candidate)| choose(endpoint, candidate));
+        let mut chosen: Vec<(u32, Endpoint)> =
+            chosen.map(|(endpoint, candidate)| (candidate.known, *endpoint)).collect();
+        chosen.sort_unstable_by_key(|(known, _)| std::cmp::Reverse(*known));
+        chosen.into_iter().filter_map(|(_, endpoint)| self.probe(endpoint, now)).collect()
+    }
+
+    fn switch(&mut self, to: Endpoint, now: Instant) -> bool {
         let before = self.current.replace(to);
         if before == Some(to) {
             return false;
         }
+        self.judged = Some(now);
         self.in_doubt = false;
         if !before.is_some_and(|before| before.is_relayed()) {
             self.upgrade.begin();
@@ -351,10 +371,16 @@ impl PathAgent {
 
     /// This machine is somewhere else: whether the path in use still leads anywhere is not known, nor how much it carries,
     /// and there may be a better one.
-    pub(crate) fn handle_network_change(&mut self) {
+    pub(crate) fn handle_network_change(&mut self, now: Instant) {
+        self.judged = Some(now);
         self.upgrade.begin();
         self.given_up = self.current.is_some();
         self.mtus.values_mut().for_each(|mtu| mtu.handle_moved());
+    }
+
+    /// Whether what was heard at this time, and is told only now, says nothing of how the path in use is.
+    pub(crate) fn is_outdated(&self, heard: Instant) -> bool {
+        self.judged.is_some_and(|judged| heard < judged)
     }
 
     /// Whether the endpoint in use has answered as long as it was asked.
@@ -443,13 +469,13 @@ impl PathAgent {
 
     /// Probes every candidate once: a session is new, and one of them may be better.
     pub(crate) fn probe_all(&mut self, now: Instant) -> Vec<PathOutput> {
-        let endpoints: Vec<Endpoint> = self.candidates.keys().copied().collect();
-        endpoints.into_iter().filter_map(|endpoint| self.probe(endpoint, now)).collect()
+        self.probe_those(now, |_, _| true)
     }
 
     fn probe(&mut self, endpoint: Endpoint, now: Instant) -> Option<PathOutput> {
         self.probes.retain(|_, probe| now.since(probe.sent) < PROBE_TIMEOUT);
-        if self.probes.len() >= PROBES_MAX {
+        let is_asked = |probe: &Probe| probe.endpoint == endpoint && probe.sent == now;
+        if self.probes.len() >= PROBES_MAX || self.probes.values().any(is_asked) {
             return None;
         }
         if let Some(candidate) = self.candidates.get_mut(&endpoint) {
@@ -479,7 +505,7 @@ impl PathAgent {
             (Some(_), Some(before)) => rtt + FASTER_BY <= before && rtt <= before * FASTER_PERCENT / 100,
         };
         let is_rescue = self.given_up_on(probe.endpoint);
-        (is_faster || is_rescue) && self.switch(probe.endpoint)
+        (is_faster || is_rescue) && self.switch(probe.endpoint, now)
     }
 
     /// Whether the path in use was silent, so that any that answers is better.
@@ -523,6 +549,7 @@ impl PathAgent {
     }
 
     fn give_up(&mut self, now: Instant) -> Vec<PathOutput> {
+        self.judged = Some(now);
         self.probe_at = None;
         self.given_up = true;
         self.unanswered_since = None;
@@ -535,3 +562,7 @@ impl PathAgent {
         outputs
     }
 }
+
+#[cfg(test)]
+#[path = "../../tests/unit/path.rs"]
+mod tests;

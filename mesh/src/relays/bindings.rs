@@ -112,6 +112,15 @@ impl Bindings {
         lost
     }
 
+    /// The relay knows where we are, which it may not have when it was asked: questions that are open are asked at once.
+    pub(super) fn handle_registered(&mut self, now: Instant) {
+        for binding in self.peers.values_mut() {
+            if let Stage::Asking { tries, due, .. } = &mut binding.stage {
+                (*tries, *due) = (0, now);
+            }
+        }
+    }
+
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         self.peers.values().filter_map(Binding::poll_timeout).min()
     }

@@ -365,7 +365,7 @@ impl Relays {
     /// This machine is somewhere else now, perhaps.
     pub(crate) fn handle_network_change(&mut self, context: &mut Context<'_>) {
         for relay in self.known.values_mut() {
-            relay.registration.doubt(context.now.monotonic);
+            relay.registration.handle_network_change(context.now.monotonic);
         }
         self.handle_timeout(context);
     }
@@ -572,7 +572,7 @@ impl Relays {
                         queue.extend(registration.handle_signed(message, context.rng, context.now.monotonic));
                     }
                 }
-                Step::Registered(at) => self.registered(&node, way, at),
+                Step::Registered(at) => self.registered(&node, way, at, context.now.monotonic),
                 Step::Lost => self.lost(node, way, context.now.monotonic),
                 Step::Slow | Step::Failed if way == Way::Datagrams => self.take_detour(node, context.now.monotonic),
                 Step::Measured | Step::Slow | Step::Failed => {}
@@ -580,7 +580,7 @@ impl Relays {
         }
     }
 
-    fn registered(&mut self, node: &NodeId, way: Way, at: SocketAddr) {
+    fn registered(&mut self, node: &NodeId, way: Way, at: SocketAddr, now: Instant) {
         tracing::debug!(relay = %node.short(), ?way, "registered");
         if let Some(relay) = self.known.get_mut(node)
             && way == Way::Datagrams
@@ -592,7 +592,8 @@ impl Relays {
             }
         }
         // What was sent through it until now may have come before it knew where we are.
-        if let Some(relay) = self.known.get(node) {
+        if let Some(relay) = self.known.get_mut(node) {
+            relay.bindings.handle_registered(now);
             let channels = relay.bindings.channels();
             let reachable =
                 |(node, channel)| RelaysOutput::Reachable { node, endpoint: Endpoint::relayed(at, channel) };

@@ -216,6 +216,16 @@ impl Registration {
         }
     }
 
+    /// This machine is somewhere else: what is being asked may have gone nowhere, and an answer to a challenge holds for
+    /// where it was. All that is begun anew.
+    pub(super) fn handle_network_change(&mut self, now: Instant) {
+        self.doubt(now);
+        match &mut self.stage {
+            Stage::Registered { ping_at, ping, .. } => (*ping_at, *ping) = (now, None),
+            Stage::Idle | Stage::Asking(_) | Stage::Answering { .. } => self.stage = Stage::Idle,
+        }
+    }
+
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         match &self.stage {
             Stage::Idle => self.rests_until.filter(|_| self.wish != Wish::Nothing),

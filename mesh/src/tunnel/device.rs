@@ -454,7 +454,7 @@ impl Device {
     }
 
     /// Sends an empty record: shows that we have the keys, and where we are.
-    pub(super) fn keepalive(&mut self, node: &NodeId) {
+    pub(crate) fn keepalive(&mut self, node: &NodeId) {
         let Some(session) = self.peers.get(node).and_then(|peer| peer.current.as_ref()) else {
             return;
         };

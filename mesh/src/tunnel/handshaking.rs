@@ -49,6 +49,19 @@ impl Device {
         }
     }
 
+    /// This machine is somewhere else: a handshake begins, and one that is under way begins anew, as what it has sent so
+    /// far may have gone nowhere.
+    pub(crate) fn renew_from_here(&mut self, node: &NodeId, rng: &mut dyn SecureRng, now: Now) {
+        let Some(peer) = self.peers.get_mut(node) else {
+            return;
+        };
+        match &mut peer.handshake {
+            Handshake::Idle => peer.handshake = Handshake::Attempting(Attempts::begin(now.monotonic)),
+            Handshake::Attempting(attempts) => attempts.begin_anew(now.monotonic),
+        }
+        self.attempt(node, rng, now);
+    }
+
     /// Whether a handshake of ours is under way.
     pub(crate) fn is_attempting(&self, node: &NodeId) -> bool {
         self.peers.get(node).is_some_and(Peer::is_handshaking)

@@ -115,6 +115,12 @@ impl Attempts {
         }
     }
 
+    /// Counts from now on; what was sent may still be answered.
+    pub(crate) const fn begin_anew(&mut self, now: Instant) {
+        (self.started, self.next) = (now, now);
+        (self.count, self.crossed) = (0, 0);
+    }
+
     /// Leaves it to the peer, whose initiation is being answered: nothing sent so far may be answered any more, and the
     /// next attempt waits. Returns the indices that are free now.
     pub(crate) fn leave_to_peer(&mut self, now: Instant) -> Vec<SessionIndex> {

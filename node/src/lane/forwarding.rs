@@ -162,14 +162,7 @@ impl Table {
 }
 
 const fn no_traffic(index: SessionIndex) -> SessionTraffic {
-    SessionTraffic {
-        index,
-        sent_packets: 0,
-        sent_bytes: 0,
-        received_packets: 0,
-        received_bytes: 0,
-        newest_source: None,
-    }
+    SessionTraffic { index, sent_packets: 0, sent_bytes: 0, received_packets: 0, received_bytes: 0, newest: None }
 }
 
 const fn page(index: SessionIndex) -> usize {

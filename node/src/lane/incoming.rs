@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::io::IoSlice;
 use std::net::IpAddr;
 
-use holloway_mesh::{DropReason, Gather, Reassembly, TunOffload, bundled};
+use holloway_mesh::{DropReason, Gather, Heard, Reassembly, TunOffload, bundled};
 use holloway_wire::{
     Endpoint, InnerPacket, Instant, NodeId, RELAY_FRAME_LEN, RecordFlags, RecordHeader, RecordKind, RelayDirection,
     RelayFrameHeader, TRANSPORT_TYPE,
@@ -74,13 +74,18 @@ impl Incoming {
             ready.extend(udp.iter().chain(peers.iter()).map(|_| true));
         }
         let mut any = false;
-        for (socket, is_ready) in udp.iter().chain(peers.iter()).zip(ready).filter(|(_, is_ready)| **is_ready) {
+        for (socket, is_ready) in
+            udp.iter().chain(peers.iter()).zip(ready.iter_mut()).filter(|(_, is_ready)| **is_ready)
+        {
             let gather = Gather::new(tun.map_or(NO_INTERFACE, Tun::offload));
             let now = clock.now().monotonic;
             let mut delivery = Delivery { own: *own, table, upward, relaying, udp, tun, gather, reassemblies, now };
             *is_ready = socket.receive(buffers, |from, datagram| delivery.datagram(from, datagram));
             delivery.finish();
             any |= *is_ready;
+        }
+        if !any && peers.close_left(clock.now().monotonic) {
+            ready.clear();
         }
         any
     }
@@ -98,7 +103,7 @@ impl Incoming {
 
     /// A peer is reached at another endpoint now, or at none.
     pub(super) fn follow(&mut self, node: NodeId, endpoint: Option<Endpoint>, udp: &UdpSockets) {
-        self.peers.set(node, endpoint, udp);
+        self.peers.set(node, endpoint, udp, self.clock.now().monotonic);
         self.ready.clear();
     }
 }
@@ -106,6 +111,10 @@ impl Incoming {
 impl<'b> Delivery<'_, 'b> {
     /// A datagram: opened and delivered, passed on, or handed to the core.
     fn datagram(&mut self, from: Endpoint, datagram: &'b mut [u8]) {
+        if from.is_inside_overlay() {
+            self.upward.drop(DropReason::Looped);
+            return;
+        }
         let (sender, carried) = match RelayFrameHeader::is_frame(datagram).then(|| RelayFrameHeader::decode(datagram)) {
             None => (from, 0),
             Some(Ok(RelayFrameHeader { direction: RelayDirection::FromRelay, channel })) => {
@@ -137,11 +146,12 @@ impl<'b> Delivery<'_, 'b> {
         let (is_newest, content) = (opened.is_newest, opened.content);
         self.upward.hurry(is_newest && self.table.endpoint(peer) != Some(from));
         let length = content.len() as u64;
+        let heard = Heard { source: from, at: self.now };
         self.table.note(header.index, |traffic| {
             traffic.received_packets += 1;
             traffic.received_bytes += length;
             if is_newest {
-                traffic.newest_source = Some(from);
+                traffic.newest = Some(heard);
             }
         });
         self.content(peer, header.flags, content)

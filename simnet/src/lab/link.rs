@@ -1,12 +1,15 @@
 //! One cable: a veth pair between a host (or the public side of a NAT) and a segment.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
 use super::namespace::Namespace;
 use super::segment::{ROUTER, Segment, WayOut};
+use super::wait::wait_until;
 
 /// What Ethernet carries, and so what hosts assume.
 const MTU: u16 = 1500;
@@ -22,6 +25,13 @@ const RATE_BURST: &str = "256k";
 
 /// How long a packet may wait for the bucket before it is dropped: a modest router's queue.
 const RATE_LATENCY: &str = "50ms";
+
+/// Numbers for the ends of cables. Where both ends have the same, each in its namespace, the kernel takes them for a device
+/// of its own, and tells a bridge of it up to a second later that it is plugged in (`linkwatch_urgent_event`).
+static DEVICES: AtomicU32 = AtomicU32::new(1000);
+
+/// How long the kernel may take until a port that is plugged in forwards.
+const FORWARDS_WITHIN: Duration = Duration::from_secs(5);
 
 /// A cable into a [`Segment`], with the weather on it.
 ///
@@ -259,14 +269,16 @@ impl State {
     fn connect(&self, namespace: &Namespace, device: &str) -> Result<()> {
         let port = self.port();
         let far = self.segment.namespace();
-        namespace
-            .ip(&format!("link add {device} mtu {MTU} type veth peer name {port} mtu {MTU} netns {}\n", far.name()))?;
-        far.ip(&format!("link set {port} master {} up\n", self.segment.bridge()))?;
+        let [here, there] = [(); 2].map(|()| DEVICES.fetch_add(1, Ordering::Relaxed));
         namespace.ip(&format!(
-            "link set {device} up\n{}{}",
-            self.address_lines(device, "add"),
-            self.route_lines(device)
-        ))
+            "link add {device} index {here} mtu {MTU} type veth peer name {port} index {there} mtu {MTU} netns {}\n",
+            far.name()
+        ))?;
+        far.ip(&format!("link set {port} master {} up\n", self.segment.bridge()))?;
+        namespace.ip(&format!("link set {device} up\n"))?;
+        // What is sent before is lost, and a question for a neighbour is repeated after a second only.
+        wait_until(FORWARDS_WITHIN, "a port that forwards", || far.is_forwarding_port(&port).ok()?.then_some(()))?;
+        namespace.ip(&format!("{}{}", self.address_lines(device, "add"), self.route_lines(device)))
     }
 
     fn address_lines(&self, device: &str, verb: &str) -> String {

@@ -57,6 +57,13 @@ impl Namespace {
             .with_context(|| format!("in namespace {}", self.name))
     }
 
+    /// Whether a device inside is the port of a bridge, and passes on what it gets.
+    pub(super) fn is_forwarding_port(&self, device: &str) -> Result<bool> {
+        let shown =
+            self.enter(|| programs::command("ip").args(["-details", "link", "show", "dev", device]).output())??;
+        Ok(String::from_utf8_lossy(&shown.stdout).contains("bridge_slave state forwarding"))
+    }
+
     /// Applies an nftables ruleset inside, as one transaction.
     pub(super) fn nft(&self, ruleset: &str) -> Result<()> {
         self.enter(|| programs::feed("nft", &["-f", "-"], ruleset))?

@@ -76,6 +76,7 @@ impl World {
         let Some(datagram) = self.relayed(machine, from, datagram) else {
             return;
         };
+        let now = self.clocks(machine).monotonic;
         let host = &mut self.machines[machine.0];
         let own = host.ip();
         let Some(run) = host.run.as_mut() else {
@@ -83,7 +84,7 @@ impl World {
         };
         let unplaced = match &mut run.lanes {
             None => datagram,
-            Some(lanes) => match lanes.open(from, own, datagram) {
+            Some(lanes) => match lanes.open(from, own, datagram, now) {
                 Received::Packet(packet) => {
                     self.delivered(machine, &packet);
                     self.report_soon(machine, REPORT_EVERY);

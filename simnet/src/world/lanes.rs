@@ -2,9 +2,9 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use holloway_mesh::{DropReason, Forwarding, Opener, Route, Sealer, SessionTraffic, TrafficReport};
+use holloway_mesh::{DropReason, Forwarding, Heard, Opener, Route, Sealer, SessionTraffic, TrafficReport};
 use holloway_wire::{
-    Endpoint, InnerPacket, NodeId, RELAY_FRAME_LEN, RecordFlags, RecordHeader, RecordKind, RelayDirection,
+    Endpoint, InnerPacket, Instant, NodeId, RELAY_FRAME_LEN, RecordFlags, RecordHeader, RecordKind, RelayDirection,
     RelayFrameHeader, SessionIndex, TRANSPORT_TYPE,
 };
 
@@ -103,12 +103,12 @@ impl Lanes {
             sent_bytes: 0,
             received_packets: 0,
             received_bytes: 0,
-            newest_source: None,
+            newest: None,
         })
     }
 
     /// Opens a datagram, if it is a plain IP record of an installed session.
-    pub(crate) fn open(&mut self, from: SocketAddr, own: IpAddr, mut datagram: Vec<u8>) -> Received {
+    pub(crate) fn open(&mut self, from: SocketAddr, own: IpAddr, mut datagram: Vec<u8>, now: Instant) -> Received {
         let (from, carried) = match RelayFrameHeader::decode(&datagram) {
             Ok(RelayFrameHeader { direction: RelayDirection::FromRelay, channel }) => {
                 (Endpoint::relayed(from, channel), RELAY_FRAME_LEN)
@@ -131,7 +131,7 @@ impl Lanes {
         };
         let traffic = self.traffic(header.index);
         if is_newest {
-            traffic.newest_source = Some(from);
+            traffic.newest = Some(Heard { source: from, at: now });
         }
         if packet.is_empty() {
             return Received::Done;
