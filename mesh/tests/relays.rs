@@ -414,6 +414,21 @@ fn members_talk_on_for_an_hour_when_everything_else_is_gone() {
     assert!(rotations(&scene).expect("a member") >= before + 25, "and their keys are rotated");
 }
 
+#[test]
+fn a_relay_that_is_gone_is_known_within_four_seconds_while_somebody_looks() {
+    let mut scene = Scene::new(936, 1);
+    let (one, relay) = (scene.one, scene.relays[0]);
+    scene.pass_apart(seconds(60));
+    scene.kill(relay);
+    let standing = |scene: &Scene| scene.net.sides[one].node.snapshot(scene.net.now_at(one)).relays[0].standing;
+    assert_eq!(standing(&scene), RelayStanding::Home);
+    for _ in 0..4 {
+        scene.net.act(one, Node::handle_watched);
+        scene.pass_apart(seconds(1));
+    }
+    assert_eq!(standing(&scene), RelayStanding::Silent);
+}
+
 impl Scene {
     /// The two have talked straight for a while.
     fn straight(seed: u64) -> Self {

@@ -9,7 +9,7 @@ use super::Node;
 use super::announcing::CallCounts;
 use crate::drop_reason::DropReason;
 use crate::output::{ControlCommand, Output, StreamCommand, Verdict};
-use crate::relays::{Context, RelaysOutput};
+use crate::relays::{Context, Relays, RelaysOutput};
 use crate::tunnel::Destination;
 
 impl Node {
@@ -55,11 +55,7 @@ impl Node {
         self.outputs.push_back(Output::Transmit { endpoint, datagram });
     }
 
-    pub(super) fn with_relays<T>(
-        &mut self,
-        now: Now,
-        act: impl FnOnce(&mut crate::relays::Relays, &mut Context<'_>) -> T,
-    ) -> T {
+    pub(super) fn with_relays<T>(&mut self, now: Now, act: impl FnOnce(&mut Relays, &mut Context<'_>) -> T) -> T {
         let chain = self.own_chain();
         let mut context = Context {
             roster: &self.roster,
@@ -146,6 +142,12 @@ impl Node {
     /// The relay of this machine is to lead circuits over another.
     pub fn handle_wanted_link(&mut self, relay: &NodeId, now: Now) {
         self.with_relays(now, |relays, context| relays.want_link(relay, context));
+        self.settle(now);
+    }
+
+    /// Somebody looks at the relays, and does so again within seconds: those in use are asked more often meanwhile.
+    pub fn handle_watched(&mut self, now: Now) {
+        self.with_relays(now, Relays::handle_watched);
         self.settle(now);
     }
 

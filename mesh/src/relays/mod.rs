@@ -436,6 +436,14 @@ impl Relays {
         self.handle_timeout(context);
     }
 
+    /// Somebody looks at the relays.
+    pub(crate) fn handle_watched(&mut self, context: &mut Context<'_>) {
+        for relay in self.known.values_mut() {
+            relay.registration.handle_watched(context.now.monotonic);
+        }
+        self.handle_timeout(context);
+    }
+
     /// A straight path is silent: it may be the network that this machine is in, and then relays are silent, too.
     pub(crate) fn handle_doubt(&mut self, context: &mut Context<'_>) {
         for node in &self.homes {

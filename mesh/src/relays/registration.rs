@@ -20,6 +20,9 @@ const PING_TRIES: [Duration; 4] =
 /// How often a registration is confirmed: below the 30 s after which the shortest-lived NATs forget a mapping.
 const PING_EVERY: Duration = Duration::from_secs(20);
 
+/// How often that is while somebody looks: one that is gone is shown within five seconds.
+const WATCHED_EVERY: Duration = Duration::from_secs(2);
+
 /// Pauses after a relay has not answered.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
@@ -223,6 +226,16 @@ impl Registration {
         match &mut self.stage {
             Stage::Registered { ping_at, ping, .. } => (*ping_at, *ping) = (now, None),
             Stage::Idle | Stage::Asking(_) | Stage::Answering { .. } => self.stage = Stage::Idle,
+        }
+    }
+
+    /// Somebody looks at the relays: one that has not answered for a while is asked now.
+    pub(super) fn handle_watched(&mut self, now: Instant) {
+        let is_fresh = self.measured.is_some_and(|measured| now.since(measured) < WATCHED_EVERY);
+        if let Stage::Registered { ping_at, ping: None, .. } = &mut self.stage
+            && !is_fresh
+        {
+            *ping_at = now;
         }
     }
 
