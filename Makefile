@@ -22,25 +22,33 @@ TARGET = $(or $(CARGO_TARGET_DIR),target)
 # Programs and the Debian packages that bring them.
 NEEDED_TO_BUILD := cc:build-essential
 NEEDED_BY_LABS := ip:iproute2 nft:nftables ping:iputils-ping curl:curl
-NEEDED_BY_TESTS := $(NEEDED_BY_LABS) dig:dnsutils ps:procps miniupnpd:miniupnpd-nftables
+NEEDED_BY_PAGES := node:nodejs npm:npm
+NEEDED_BY_TESTS := $(NEEDED_BY_LABS) $(NEEDED_BY_PAGES) dig:dnsutils ps:procps miniupnpd:miniupnpd-nftables chromium:chromium
 NEEDED_BY_BENCH_RELAY := ip:iproute2 nft:nftables turnserver:coturn
 NEEDED_BY_BENCH := ip:iproute2 ping:iputils-ping iperf3:iperf3 python3:python3
 
 PURE := -p holloway-wire -p holloway-mesh -p holloway-relay
 
-.PHONY: build demo test check prove bench bench-relay bench-scale fmt install
+.PHONY: build web demo test check prove bench bench-relay bench-scale fmt install
 
 build:
 	$(CARGO) build --release
 
+# The pages for browsers, which are part of every program that is built after it.
+web:
+	tools/need $(NEEDED_BY_PAGES)
+	tools/web
+
 # A whole small network on this machine. An ordinary user's demo lives in a user namespace where the system allows it.
 demo:
-	tools/need $(NEEDED_TO_BUILD) $(NEEDED_BY_LABS)
+	tools/need $(NEEDED_TO_BUILD) $(NEEDED_BY_LABS) $(NEEDED_BY_PAGES)
+	tools/web
 	$(CARGO) build --release
 	if [[ $$EUID -eq 0 || -w /dev/net/tun ]]; then $(TARGET)/release/holloway demo; else sudo $(TARGET)/release/holloway demo; fi
 
 test:
 	tools/need $(NEEDED_TO_BUILD) $(NEEDED_BY_TESTS)
+	tools/web test
 	tools/test
 
 check:
@@ -55,6 +63,7 @@ check:
 # The same tests as `make test`, made large: hours instead of minutes.
 prove:
 	tools/need $(NEEDED_TO_BUILD) $(NEEDED_BY_TESTS)
+	tools/web
 	HOLLOWAY_PROVE=1 HOLLOWAY_PROVE_SCALE=$(HOLLOWAY_PROVE_SCALE) PROPTEST_CASES=$(PROVE_CASES) tools/test prove
 
 # What the pure crates cost, then the whole program beside the cable and other tunnels; see BENCHMARKS.md.
@@ -86,6 +95,8 @@ fmt:
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml
 
 install:
+	tools/need $(NEEDED_TO_BUILD) $(NEEDED_BY_PAGES)
+	tools/web
 	$(CARGO) build --profile dist
 	if [[ -w $(DESTDIR)$(PREFIX) || -n "$(DESTDIR)" ]]; then as=; else as=sudo; fi; \
 	$$as install -D -m 0755 $(TARGET)/dist/holloway $(DESTDIR)$(PREFIX)/bin/holloway

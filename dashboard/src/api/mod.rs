@@ -1,5 +1,6 @@
 //! The documents of the local API. Plain values: what they mean for the daemon is the daemon's business.
 
+mod changes;
 mod dns;
 mod error;
 mod event;
@@ -10,9 +11,11 @@ mod network;
 mod relay;
 mod route;
 mod schema;
+mod session;
 mod status;
 mod why;
 
+pub use changes::{Changes, StreamQuery};
 pub use dns::{DnsAdd, DnsAdded, DnsAnswer, DnsList, DnsQuery, DnsRecord, DnsRemove, DnsRemoved, DnsReply};
 pub use error::{ApiError, ErrorCode, ErrorDocument};
 pub use event::{Event, Events, EventsQuery, Severity};
@@ -28,6 +31,7 @@ pub use network::{CreateNetwork, Down, InNetwork, Join, Joined, Left, NetworkCre
 pub use relay::{AnnouncedRelay, OwnRelay, Place, RelayLink, RelayStanding, RelayStatus, Relays};
 pub use route::{RouteStatus, RouteVia, Routes};
 pub use schema::SchemaVersion;
+pub use session::{Role, Session, SignIn, SignInLink, SignedOut};
 pub use status::{
     Attention, ControlStatus, DaemonState, DataStatus, DataplaneStatus, DnsStatus, Health, HomeRelay, NetworkStatus,
     PathKind, PathStatus, PeerInNetwork, PeerStatus, Peers, Right, SessionStatus, Status,

@@ -14,7 +14,7 @@ use crate::api::{
     ApiError, Block, Blocked, Blocks, CertificateChain, CreateInvite, CreateNetwork, DnsAdd, DnsAdded, DnsList,
     DnsQuery, DnsRemove, DnsRemoved, DnsReply, Down, Events, EventsQuery, Health, InNetwork, InviteCreated,
     InviteRevoked, Invites, Join, Joined, Left, Netcheck, NetworkCreated, Peers, Ping, PingReply, Relays, Revoke,
-    Revoked, Routes, Status, Unblocked, Why, WhyQuery,
+    Revoked, Routes, SignInLink, Status, Unblocked, Why, WhyQuery,
 };
 
 /// Longer than any operation but waiting for an issuer: a handshake gives up at 30 s.
@@ -204,6 +204,11 @@ impl Client {
     pub async fn ping(&self, request: &Ping) -> Result<PingReply, ApiError> {
         let time_max = Duration::from_millis(request.timeout_ms).saturating_add(PING_MARGIN);
         self.send(Target::new("/api/v1/ping"), request, Some(time_max)).await
+    }
+
+    /// Makes a link by which a browser signs in once.
+    pub async fn sign_in_link(&self) -> Result<SignInLink, ApiError> {
+        self.call(Method::POST, Target::new("/api/v1/dashboard")).await
     }
 
     /// Stops the daemon.

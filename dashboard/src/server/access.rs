@@ -27,6 +27,8 @@ pub struct Access {
 pub enum Standing {
     /// Nobody in particular.
     Stranger,
+    /// May look: some who have signed in with a browser.
+    Viewer,
     /// In the group `holloway`.
     Operator,
     /// Root, or the daemon's own user.
@@ -59,16 +61,21 @@ impl Access {
 }
 
 impl Standing {
+    fn may(self, needed: Permission) -> bool {
+        let enough = match needed {
+            Permission::Read => Self::Viewer,
+            Permission::Operate => Self::Operator,
+            Permission::Administer => Self::Administrator,
+        };
+        self >= enough
+    }
+
     /// Lets a request pass, or says what would make it pass.
     ///
     /// # Errors
     /// `permission_denied`, with the command that mends it.
     pub fn permit(self, needed: Permission) -> Result<(), ApiError> {
-        let enough = match needed {
-            Permission::Read | Permission::Operate => Self::Operator,
-            Permission::Administer => Self::Administrator,
-        };
-        if self >= enough {
+        if self.may(needed) {
             return Ok(());
         }
         let (message, hint) = match needed {
@@ -81,6 +88,34 @@ impl Standing {
             }
         };
         Err(ApiError::new(ErrorCode::PermissionDenied, message).with_hint(hint))
+    }
+}
+
+/// By which way somebody comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Door {
+    /// The socket, where the kernel says who it is.
+    Socket,
+    /// TCP, where a session does.
+    Browser,
+}
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Caller {
+    pub(super) standing: Standing,
+    pub(super) door: Door,
+}
+
+impl Caller {
+    /// Lets a request pass, or says what would make it pass.
+    pub(super) fn permit(self, needed: Permission) -> Result<(), ApiError> {
+        match self.door {
+            Door::Socket => self.standing.permit(needed),
+            Door::Browser if self.standing.may(needed) => Ok(()),
+            Door::Browser => Err(ApiError::new(ErrorCode::PermissionDenied, "whoever signed in here may not do this")
+                .with_hint("sign in by a link of somebody who may: sudo holloway dashboard")),
+        }
     }
 }
 

@@ -14,6 +14,9 @@ const CONNECTIONS_MAX: usize = 64;
 /// Open connections of callers whose only answer is a refusal.
 const STRANGERS_MAX: usize = 8;
 
+/// Open connections of browsers: each opens six.
+const BROWSERS_MAX: usize = 192;
+
 /// All open connections.
 ///
 /// Behind mutexes because connections end in their own tasks; each lock is held for a few map operations.
@@ -22,6 +25,7 @@ pub(super) struct Connections {
     administrators: Arc<Mutex<Pool>>,
     operators: Arc<Mutex<Pool>>,
     strangers: Arc<Mutex<Pool>>,
+    browsers: Arc<Mutex<Pool>>,
 }
 
 #[derive(Default)]
@@ -54,8 +58,17 @@ impl Connections {
         let (pool, places) = match standing {
             Standing::Administrator => (&self.administrators, CONNECTIONS_MAX),
             Standing::Operator => (&self.operators, CONNECTIONS_MAX),
-            Standing::Stranger => (&self.strangers, STRANGERS_MAX),
+            Standing::Viewer | Standing::Stranger => (&self.strangers, STRANGERS_MAX),
         };
+        Self::enter(pool, places)
+    }
+
+    /// The same for a browser, of which nothing is known yet.
+    pub(super) fn admit_browser(&self) -> Option<Place> {
+        Self::enter(&self.browsers, BROWSERS_MAX)
+    }
+
+    fn enter(pool: &Arc<Mutex<Pool>>, places: usize) -> Option<Place> {
         let mut open = lock(pool);
         if open.open.len() >= places {
             open.evict_oldest_idle()?;

@@ -8,6 +8,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::watch;
 
+use super::browser::Pages;
+use super::changes::Feed;
 use super::daemon::Daemon;
 use super::extract::{Body, Named, Params};
 use super::openapi::openapi_json;
@@ -23,6 +25,10 @@ use crate::api::{
 #[derive(Clone)]
 pub(super) struct Shared {
     pub(super) daemon: Arc<dyn Daemon>,
+    /// What changes, for those who look on.
+    pub(super) changes: Feed,
+    /// The pages, to which this end makes links; or why there are none.
+    pub(super) pages: Result<Pages, Arc<str>>,
     /// Becomes true when the server stops.
     pub(super) stopping: watch::Receiver<bool>,
 }

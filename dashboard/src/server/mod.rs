@@ -7,6 +7,8 @@
 
 mod access;
 mod bind;
+mod browser;
+mod changes;
 mod connections;
 mod daemon;
 mod extract;
@@ -20,6 +22,7 @@ mod stream;
 
 pub use access::{Access, Credentials, Permission, Standing};
 pub use bind::{BindError, bind_unix};
+pub use browser::{Authorities, Pages, Sessions, serve_browsers};
 pub use daemon::Daemon;
 pub use openapi::openapi_json;
 pub use serve::serve;

@@ -2,7 +2,9 @@
 
 use utoipa::OpenApi;
 
+use super::browser::session_routes;
 use super::{handlers, stream};
+use crate::api::Changes;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -32,13 +34,19 @@ use super::{handlers, stream};
         handlers::dns_remove,
         handlers::dns_query,
         handlers::ping,
+        session_routes::sign_in_link,
+        session_routes::session,
+        session_routes::sign_in,
+        session_routes::sign_out,
         handlers::down,
         handlers::join,
         handlers::openapi,
         handlers::healthz,
         handlers::readyz,
         handlers::metrics,
-    )
+    ),
+    // What the stream tells is not the body of any answer.
+    components(schemas(Changes))
 )]
 struct Description;
 

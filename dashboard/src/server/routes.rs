@@ -7,7 +7,8 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{MethodRouter, delete, get, post};
 
-use super::access::{Permission, Standing};
+use super::access::{Caller, Permission};
+use super::browser::sign_in_link;
 use super::handlers::{self, Shared};
 use super::refusal::Refusal;
 use super::stream;
@@ -51,6 +52,7 @@ fn table() -> Vec<Route> {
         route(Method::DELETE, "/api/v1/dns", Permission::Administer, delete(handlers::dns_remove)),
         route(Method::GET, "/api/v1/dns/query", Permission::Read, get(handlers::dns_query)),
         route(Method::POST, "/api/v1/ping", Permission::Read, post(handlers::ping)),
+        route(Method::POST, "/api/v1/dashboard", Permission::Read, post(sign_in_link)),
         route(Method::POST, "/api/v1/down", Permission::Operate, post(handlers::down)),
         route(Method::POST, "/api/v1/join", Permission::Operate, post(handlers::join)),
         route(Method::GET, "/api/v1/stream", Permission::Read, get(stream::stream)),
@@ -61,7 +63,7 @@ fn table() -> Vec<Route> {
     ]
 }
 
-/// All routes; a request carries its caller's [`Standing`] as an extension.
+/// All routes; a request carries its [`Caller`] as an extension.
 pub(super) fn router(shared: Shared) -> Router {
     let empty = Router::new();
     table()
@@ -75,21 +77,21 @@ pub(super) fn router(shared: Shared) -> Router {
 
 async fn authorise(
     State(needed): State<Permission>,
-    Extension(standing): Extension<Standing>,
+    Extension(caller): Extension<Caller>,
     request: Request,
     next: Next,
 ) -> Result<Response, Refusal> {
-    standing.permit(needed)?;
+    caller.permit(needed)?;
     Ok(next.run(request).await)
 }
 
 /// Strangers do not even learn which paths exist.
 async fn known_callers_only(
-    Extension(standing): Extension<Standing>,
+    Extension(caller): Extension<Caller>,
     request: Request,
     next: Next,
 ) -> Result<Response, Refusal> {
-    standing.permit(Permission::Read)?;
+    caller.permit(Permission::Read)?;
     Ok(next.run(request).await)
 }
 
@@ -97,6 +99,7 @@ async fn known_callers_only(
 mod tests {
     use std::collections::BTreeSet;
 
+    use super::super::browser::session_routes::PATH as SESSION_PATH;
     use super::super::openapi_json;
     use super::table;
 
@@ -109,8 +112,10 @@ mod tests {
                 described.insert((method.to_uppercase(), path.clone()));
             }
         }
+        // Browsers have these before they have signed in.
+        let own = ["GET", "POST", "DELETE"].map(|method| (method.to_owned(), SESSION_PATH.to_owned()));
         let served: BTreeSet<(String, String)> =
-            table().into_iter().map(|route| (route.method.to_string(), route.path.to_owned())).collect();
+            table().into_iter().map(|route| (route.method.to_string(), route.path.to_owned())).chain(own).collect();
         assert_eq!(described, served);
     }
 }

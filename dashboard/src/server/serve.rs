@@ -12,11 +12,14 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::access::{Access, Standing};
+use super::access::{Access, Caller, Door};
+use super::browser::Pages;
+use super::changes::Feed;
 use super::connections::{Connection, Connections, Place};
 use super::daemon::Daemon;
 use super::handlers::Shared;
@@ -32,18 +35,20 @@ const BUFFER_BYTES_MAX: usize = 32 * 1024;
 /// What requests in flight get to finish when the daemon stops.
 const SHUTDOWN_TIME_MAX: Duration = Duration::from_secs(2);
 /// Out of descriptors: trying again at once would only spin.
-const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+pub(super) const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// Serves the API until `shutdown` completes; requests in flight are given a moment to finish.
+/// Serves the API until `shutdown` completes; requests in flight are given a moment to finish. `pages` is what it makes
+/// links to, or why there is nothing.
 pub async fn serve(
     listener: UnixListener,
     daemon: Arc<dyn Daemon>,
     access: Access,
+    pages: Result<Pages, Arc<str>>,
     shutdown: impl Future<Output = ()> + Send,
 ) {
     let (stop, stopping) = watch::channel(false);
     let server = Server {
-        router: router(Shared { daemon, stopping: stopping.clone() }),
+        router: router(Shared { daemon, changes: Feed::default(), pages, stopping: stopping.clone() }),
         access,
         connections: Connections::default(),
         stopping,
@@ -56,6 +61,11 @@ pub async fn serve(
     drop(listener);
     // Without receivers there is nobody left to tell.
     let _ = stop.send(true);
+    finish(tasks).await;
+}
+
+/// Gives connections a moment to end by themselves.
+pub(super) async fn finish(mut tasks: JoinSet<()>) {
     let finish = async { while tasks.join_next().await.is_some() {} };
     if tokio::time::timeout(SHUTDOWN_TIME_MAX, finish).await.is_err() {
         tracing::debug!("connections cut off at the end");
@@ -98,19 +108,20 @@ impl Server {
             return;
         };
         let router = self.router.clone();
-        tasks.spawn(serve_connection(stream, router, standing, place, self.stopping.clone()));
+        let caller = Caller { standing, door: Door::Socket };
+        tasks.spawn(serve_connection(stream, router, caller, place, self.stopping.clone()));
     }
 }
 
-async fn serve_connection(
-    stream: UnixStream,
+pub(super) async fn serve_connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
     router: Router,
-    standing: Standing,
+    caller: Caller,
     place: Place,
     mut stopping: watch::Receiver<bool>,
 ) {
     let connection = place.connection().clone();
-    let service = service_fn(|request| answer(request, router.clone(), standing, connection.clone()));
+    let service = service_fn(|request| answer(request, router.clone(), caller, connection.clone()));
     let served = http1_builder().serve_connection(TokioIo::new(stream), service);
     let mut served = std::pin::pin!(served);
     tokio::select! {
@@ -136,12 +147,12 @@ fn http1_builder() -> http1::Builder {
 async fn answer(
     request: hyper::Request<Incoming>,
     router: Router,
-    standing: Standing,
+    caller: Caller,
     connection: Arc<Connection>,
 ) -> Result<Response, hyper::Error> {
     let _busy = connection.busy();
     let mut request: Request = request.map(Body::new);
-    request.extensions_mut().insert(standing);
+    request.extensions_mut().insert(caller);
     request.extensions_mut().insert(connection);
     let service = TowerToHyperService::new(router);
     Ok(match hyper::service::Service::call(&service, request).await {

@@ -12,9 +12,11 @@ use futures::stream::unfold;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 
+use super::changes;
 use super::connections::{Busy, Connection};
+use super::extract::Params;
 use super::handlers::Shared;
-use crate::api::Event;
+use crate::api::{Event, StreamQuery};
 
 /// Often enough that a client which waits three times as long may call the stream dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -22,20 +24,26 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// One subscriber.
 struct Subscriber {
     events: broadcast::Receiver<Event>,
+    changes: Option<broadcast::Receiver<changes::Message>>,
     stopping: watch::Receiver<bool>,
     /// A stream is no idle connection, however quiet.
     _busy: Busy,
 }
 
-/// Events from now on: messages `event` with an event as data, and `missed` with the number of events lost to a
-/// subscriber that fell behind.
-#[utoipa::path(get, path = "/api/v1/stream", responses((status = 200, body = Event, content_type = "text/event-stream")))]
+/// Events from now on: messages `event` with an event as data, and with `changes=true` messages `changes`, with what is
+/// otherwise than a second ago. `missed` has the number of messages lost to a subscriber that fell behind.
+#[utoipa::path(get, path = "/api/v1/stream", params(StreamQuery), responses((status = 200, body = Event, content_type = "text/event-stream")))]
 pub(super) async fn stream(
     State(shared): State<Shared>,
     Extension(connection): Extension<Arc<Connection>>,
+    Params(query): Params<StreamQuery>,
 ) -> Sse<impl Stream<Item = Result<Message, Infallible>>> {
-    let subscriber =
-        Subscriber { events: shared.daemon.subscribe(), stopping: shared.stopping, _busy: connection.busy() };
+    let subscriber = Subscriber {
+        events: shared.daemon.subscribe(),
+        changes: query.changes.then(|| shared.changes.subscribe(&shared.daemon)),
+        stopping: shared.stopping,
+        _busy: connection.busy(),
+    };
     let messages = unfold(subscriber, |mut subscriber| async move {
         let message = subscriber.next().await?;
         Some((Ok(message), subscriber))
@@ -47,15 +55,31 @@ impl Subscriber {
     /// The next message, or `None` when the daemon stops.
     async fn next(&mut self) -> Option<Message> {
         tokio::select! {
-            received = self.events.recv() => match received {
-                Ok(event) => Some(message(&event)),
-                Err(RecvError::Lagged(missed)) => {
-                    Some(Message::default().event("missed").data(missed.to_string()))
-                }
-                Err(RecvError::Closed) => None,
-            },
+            received = self.events.recv() => told(received, |event| message(&event)),
+            received = next_change(&mut self.changes) => {
+                told(received, |json| Message::default().event("changes").data(json.as_ref()))
+            }
             _ = self.stopping.wait_for(|stopping| *stopping) => None,
         }
+    }
+}
+
+/// What has changed; never, for those who have not asked.
+async fn next_change(
+    changes: &mut Option<broadcast::Receiver<changes::Message>>,
+) -> Result<changes::Message, RecvError> {
+    match changes {
+        Some(changes) => changes.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The message for what was received, or `None` when there is nothing more to come.
+fn told<T>(received: Result<T, RecvError>, message: impl FnOnce(T) -> Message) -> Option<Message> {
+    match received {
+        Ok(news) => Some(message(news)),
+        Err(RecvError::Lagged(missed)) => Some(Message::default().event("missed").data(missed.to_string())),
+        Err(RecvError::Closed) => None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! A daemon that answers from a handful of values and repeats what it was asked, and a server around it.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use holloway_dashboard::api::*;
 use holloway_dashboard::client::Client;
-use holloway_dashboard::server::{Access, Daemon, bind_unix, serve};
+use holloway_dashboard::server::{Access, Authorities, Daemon, Pages, Sessions, bind_unix, serve, serve_browsers};
 use tempfile::TempDir;
 use tokio::sync::{broadcast, oneshot};
 use tokio::task::JoinHandle;
@@ -22,6 +23,8 @@ pub(crate) struct Running {
     pub(crate) events: broadcast::Sender<Event>,
     pub(crate) path: PathBuf,
     pub(crate) dir: TempDir,
+    pub(crate) browsers: SocketAddr,
+    pub(crate) sessions: Arc<Sessions>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
 }
@@ -41,8 +44,21 @@ impl Running {
         let shutdown = async move {
             let _ = stopped.await;
         };
-        let task = tokio::spawn(serve(listener, daemon, access, shutdown));
-        Self { events, path, dir, stop: Some(stop), task }
+        let browser_listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        browser_listener.set_nonblocking(true).unwrap();
+        let browsers = browser_listener.local_addr().unwrap();
+        let pages = Pages { authorities: Authorities::of(browsers, &[]), sessions: Arc::default() };
+        let sessions = pages.sessions.clone();
+        let socket = serve(listener, daemon.clone(), access, Ok(pages.clone()), shutdown);
+        let task = tokio::spawn(async move {
+            let listener = tokio::net::TcpListener::from_std(browser_listener).unwrap();
+            let Pages { authorities, sessions } = pages;
+            tokio::select! {
+                () = socket => {}
+                () = serve_browsers(listener, daemon, authorities, sessions, std::future::pending()) => {}
+            }
+        });
+        Self { events, path, dir, browsers, sessions, stop: Some(stop), task }
     }
 
     pub(crate) fn client(&self) -> Client {

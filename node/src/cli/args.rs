@@ -111,6 +111,8 @@ pub(crate) enum DaemonCommand {
     Dns(DnsCommand),
     /// Security events and life events
     Events(EventsArgs),
+    /// The pages for a browser: print a link by which one signs in once, and open it where there is a screen
+    Dashboard(DashboardArgs),
     /// Check this machine; every fault comes with its mend
     Doctor,
     /// The systemd unit
@@ -360,6 +362,14 @@ pub(crate) struct EventsArgs {
     /// Go on with what happens next, until Ctrl-C
     #[arg(long, short)]
     pub(crate) follow: bool,
+}
+
+/// `dashboard`
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct DashboardArgs {
+    /// Print the link and open nothing
+    #[arg(long)]
+    pub(crate) print: bool,
 }
 
 /// `demo`

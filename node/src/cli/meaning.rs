@@ -14,6 +14,7 @@ use super::args::{
     CertificateCommand, Check, Command, CreateArgs, DaemonCommand, DemoArgs, DnsCommand, InviteArgs, InviteCommand,
     JoinArgs, LeaveArgs, MemberArgs, NetworkArgs, NewInviteArgs, PingArgs, RightArg, ServiceCommand, UpArgs,
 };
+use super::dashboard::Opening;
 use super::demo_tool::DemoToolArgs;
 use super::escape;
 use super::failure::Failure;
@@ -66,6 +67,7 @@ pub(crate) enum Request {
     DnsRemove(DnsRemove),
     DnsQuery(DnsQuery),
     Events(Extent),
+    Dashboard(Opening),
     Doctor,
     Service(ServiceCommand),
 }
@@ -149,6 +151,9 @@ impl Request {
             }
             DaemonCommand::Dns(command) => dns(command)?,
             DaemonCommand::Events(args) => Self::Events(if args.follow { Extent::Following } else { Extent::Past }),
+            DaemonCommand::Dashboard(args) => {
+                Self::Dashboard(if args.print { Opening::Never } else { Opening::WhereSeen })
+            }
             DaemonCommand::Doctor => Self::Doctor,
             DaemonCommand::Service(command) => Self::Service(command),
         })

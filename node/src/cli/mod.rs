@@ -13,6 +13,7 @@ mod bytes;
 mod certificates;
 mod completions;
 mod context;
+mod dashboard;
 mod demo_tool;
 mod detach;
 mod doctor;

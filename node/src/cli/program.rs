@@ -14,8 +14,8 @@ use super::failure::Failure;
 use super::meaning::{Action, Alone, Request};
 use super::output::{Form, Output, to_stderr};
 use super::{
-    certificates, completions, demo_tool, detach, doctor, down, events, invites, join, members, netcheck, networks,
-    overview, peers, ping, probe, records, relays, routes, service, status, up, why,
+    certificates, completions, dashboard, demo_tool, detach, doctor, down, events, invites, join, members, netcheck,
+    networks, overview, peers, ping, probe, records, relays, routes, service, status, up, why,
 };
 use crate::demo;
 
@@ -83,6 +83,7 @@ async fn serve(request: Request, context: &Context) -> Result<(), Failure> {
         Request::DnsRemove(request) => records::remove(context, &request).await,
         Request::DnsQuery(request) => records::query(context, &request).await,
         Request::Events(extent) => events::run(context, extent).await,
+        Request::Dashboard(opening) => dashboard::run(context, opening).await,
         Request::Doctor => doctor::run(context).await,
         Request::Service(command) => service::run(context, command),
     }
@@ -163,7 +164,7 @@ mod tests {
         let names: Vec<String> =
             Typed::command().get_subcommands().filter(|c| !c.is_hide_set()).map(|c| c.get_name().to_owned()).collect();
         let expected = "create invite invites join up down leave status peers ping why relays routes netcheck revoke block \
-                        unblock certificate dns events doctor service demo completions";
+                        unblock certificate dns events dashboard doctor service demo completions";
         assert_eq!(names, expected.split_whitespace().collect::<Vec<_>>());
     }
 

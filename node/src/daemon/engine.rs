@@ -316,6 +316,7 @@ impl Engine {
     async fn call(&mut self, call: Call) {
         match call {
             Call::View(reply) => {
+                self.watched();
                 let view = View { networks: self.views(), names: self.names.view(), dns: self.names.server() };
                 let _ = reply.send(view);
             }
@@ -426,6 +427,15 @@ impl Engine {
         for (_, network) in networks {
             drop(network.lanes);
             network.control.shutdown().await;
+        }
+    }
+
+    /// Somebody looks at what there is.
+    fn watched(&mut self) {
+        let keys: Vec<NetworkKey> = self.networks.keys().copied().collect();
+        let now = self.clock.now();
+        for key in keys {
+            self.with(key, |network| network.node.handle_watched(now));
         }
     }
 

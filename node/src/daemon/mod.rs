@@ -14,6 +14,7 @@ mod membership;
 mod names;
 mod network;
 mod opening;
+mod pages;
 mod port_mapping;
 mod relaying;
 mod resolving;
@@ -33,7 +34,7 @@ use anyhow::Context;
 use holloway_config::{Settings, SocketAccess, StateDir, effective_uid};
 use holloway_dashboard::api::ApiError;
 use holloway_dashboard::client::Client;
-use holloway_dashboard::server::{Access, bind_unix, serve};
+use holloway_dashboard::server::{Access, Pages, bind_unix, serve};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -43,6 +44,7 @@ use journal::Journal;
 use membership::Membership;
 use names::Names;
 use opening::{Extent, internal};
+use pages::PagesServer;
 use resolving::Resolving;
 
 use crate::clock::Clock;
@@ -62,6 +64,7 @@ struct Running {
     engine: JoinHandle<()>,
     server: JoinHandle<()>,
     stop_server: oneshot::Sender<()>,
+    pages: Option<PagesServer>,
     journal: JoinHandle<()>,
     store: Store,
     _lock: File,
@@ -133,6 +136,9 @@ impl Running {
         // The server may have ended by itself.
         let _ = self.stop_server.send(());
         let _ = self.server.await;
+        if let Some(pages) = self.pages {
+            pages.stop().await;
+        }
         // With the engine and the server its last clones are gone.
         let _ = self.journal.await;
         self.store.close().await;
@@ -183,7 +189,18 @@ async fn start(
         is_ready: is_ready.clone(),
     };
     let engine = open_kept(engine, &api).await?;
-    let (server, stop_server) = start_server(api, socket, access)?;
+    let listening = match extent {
+        Extent::Whole => pages::listen(&options.settings.dashboard).await,
+        Extent::Bare => Err("no daemon runs; start it with: holloway up".into()),
+    };
+    if let (Err(reason), Extent::Whole) = (&listening, extent) {
+        tracing::warn!(%reason, "no pages for browsers");
+    }
+    let (listener, pages) =
+        listening.map(|(listener, pages)| (Some(listener), Ok(pages))).unwrap_or_else(|reason| (None, Err(reason)));
+    let api = Arc::new(api);
+    let (server, stop_server) = start_server(api.clone(), socket, access, pages.clone())?;
+    let pages = listener.zip(pages.ok()).map(|(listener, pages)| PagesServer::start(listener, &pages, api));
     watch_addresses(inputs.clone());
     is_ready.store(true, Ordering::Release);
     Ok(Running {
@@ -191,6 +208,7 @@ async fn start(
         engine: tokio::spawn(engine.run(queue)),
         server,
         stop_server,
+        pages,
         journal: journal_task,
         store,
         _lock: lock,
@@ -222,9 +240,10 @@ async fn open_kept(mut engine: Engine, api: &Api) -> anyhow::Result<Engine> {
 }
 
 fn start_server(
-    api: Api,
+    api: Arc<Api>,
     socket: &Path,
     access: SocketAccess,
+    pages: Result<Pages, Arc<str>>,
 ) -> anyhow::Result<(JoinHandle<()>, oneshot::Sender<()>)> {
     let group = match access {
         SocketAccess::Owner => None,
@@ -237,7 +256,7 @@ fn start_server(
     let listener = bind_unix(socket, access.mode(), group).context("cannot open the API socket")?;
     let (stop, stopped) = oneshot::channel::<()>();
     let access = Access { daemon_uid: effective_uid(), group_gid: group };
-    let server = tokio::spawn(serve(listener, Arc::new(api), access, async move {
+    let server = tokio::spawn(serve(listener, api, access, pages, async move {
         // A dropped sender means the same.
         let _ = stopped.await;
     }));

@@ -1,0 +1,175 @@
+//! Who has signed in, and the links by which one does.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use blake2::{Blake2s256, Digest};
+use tokio::time::Instant;
+
+use crate::api::Role;
+
+/// How long a link can be used: as long as it takes a browser to open it, or a person to carry it there.
+pub(crate) const LINK_LIFETIME: Duration = Duration::from_secs(300);
+
+/// A session ends when nobody has used it for this long,
+const IDLE_MAX: Duration = Duration::from_secs(3600);
+/// or when it is this old.
+const AGE_MAX: Duration = Duration::from_secs(12 * 3600);
+
+/// Links and sessions at once; the oldest make room.
+const LINKS_MAX: usize = 64;
+const SESSIONS_MAX: usize = 256;
+
+/// Bytes of what nobody guesses, however often: wrong ones need no counting.
+const SECRET_BYTES: usize = 32;
+
+/// What only its holder knows; kept here as its hash, so that nothing of this memory signs anyone in.
+type Hash = [u8; 32];
+
+/// All that have signed in, or may.
+///
+/// Behind a mutex because every connection has a task of its own; each lock is held for a few map operations.
+#[derive(Debug, Default)]
+pub struct Sessions(Mutex<Book>);
+
+#[derive(Debug, Default)]
+struct Book {
+    links: BTreeMap<Hash, Link>,
+    sessions: BTreeMap<Hash, Session>,
+}
+
+#[derive(Debug)]
+struct Link {
+    role: Role,
+    until: Instant,
+}
+
+#[derive(Debug)]
+struct Session {
+    role: Role,
+    begun: Instant,
+    used: Instant,
+}
+
+impl Sessions {
+    /// What a link for one use holds, for somebody who may do this much.
+    ///
+    /// # Errors
+    /// When the system has no randomness.
+    pub fn link(&self, role: Role) -> Result<String, getrandom::Error> {
+        let now = Instant::now();
+        let (secret, hash) = secret()?;
+        let mut book = self.book();
+        book.links.retain(|_, link| link.until > now);
+        make_room(&mut book.links, LINKS_MAX, |link| link.until);
+        book.links.insert(hash, Link { role, until: now + LINK_LIFETIME });
+        Ok(secret)
+    }
+
+    /// Signs in by a link, which is used up; gives the session's secret. Nothing for one that was used before, is over or
+    /// never was.
+    pub(super) fn sign_in(&self, link: &str) -> Option<(String, Role)> {
+        let now = Instant::now();
+        let mut book = self.book();
+        let Link { role, .. } = book.links.remove(&hash(link)).filter(|link| link.until > now)?;
+        // Without randomness there are no sessions, and the link is gone: the next one may have better luck.
+        let (secret, hash) = secret().ok()?;
+        book.sessions.retain(|_, session| session.is_alive(now));
+        make_room(&mut book.sessions, SESSIONS_MAX, |session| session.used);
+        book.sessions.insert(hash, Session { role, begun: now, used: now });
+        Some((secret, role))
+    }
+
+    /// What whoever has this secret may do, if it is that of a session.
+    pub(super) fn role(&self, secret: &str) -> Option<Role> {
+        let now = Instant::now();
+        let mut book = self.book();
+        let session = book.sessions.get_mut(&hash(secret)).filter(|session| session.is_alive(now))?;
+        session.used = now;
+        Some(session.role)
+    }
+
+    /// Ends a session.
+    pub(super) fn sign_out(&self, secret: &str) {
+        self.book().sessions.remove(&hash(secret));
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Session {
+    fn is_alive(&self, now: Instant) -> bool {
+        now.duration_since(self.used) < IDLE_MAX && now.duration_since(self.begun) < AGE_MAX
+    }
+}
+
+/// Takes away the one with the least of something, if there are too many.
+fn make_room<T, K: Ord>(entries: &mut BTreeMap<Hash, T>, most: usize, rank: impl Fn(&T) -> K) {
+    if entries.len() >= most
+        && let Some(least) = entries.iter().min_by_key(|(_, entry)| rank(entry)).map(|(hash, _)| *hash)
+    {
+        entries.remove(&least);
+    }
+}
+
+/// Something that nobody guesses, as text, and its hash.
+fn secret() -> Result<(String, Hash), getrandom::Error> {
+    let mut bytes = [0; SECRET_BYTES];
+    getrandom::fill(&mut bytes)?;
+    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = hash(&text);
+    Ok((text, hash))
+}
+
+fn hash(secret: &str) -> Hash {
+    Blake2s256::digest(secret.as_bytes()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_link_signs_in_once_and_for_its_time() {
+        let sessions = Sessions::default();
+        let link = sessions.link(Role::Operator).unwrap();
+        let (secret, role) = sessions.sign_in(&link).unwrap();
+        assert_eq!((role, sessions.role(&secret)), (Role::Operator, Some(Role::Operator)));
+        assert_eq!(sessions.sign_in(&link), None, "used");
+        let late = sessions.link(Role::Admin).unwrap();
+        tokio::time::advance(LINK_LIFETIME).await;
+        assert_eq!(sessions.sign_in(&late), None, "over");
+        assert_eq!(sessions.role(&link), None, "a link is no session");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_ends_by_word_by_silence_and_by_age() {
+        let sessions = Sessions::default();
+        let begin = || sessions.sign_in(&sessions.link(Role::Admin).unwrap()).unwrap().0;
+        let left = begin();
+        sessions.sign_out(&left);
+        assert_eq!(sessions.role(&left), None);
+        let silent = begin();
+        tokio::time::advance(IDLE_MAX).await;
+        assert_eq!(sessions.role(&silent), None);
+        let used = begin();
+        for _ in 0..AGE_MAX.as_secs() / 1800 - 1 {
+            tokio::time::advance(Duration::from_secs(1800)).await;
+            assert_eq!(sessions.role(&used), Some(Role::Admin));
+        }
+        tokio::time::advance(Duration::from_secs(1800)).await;
+        assert_eq!(sessions.role(&used), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn more_than_there_is_room_for_end_the_oldest() {
+        let sessions = Sessions::default();
+        let secrets: Vec<String> =
+            (0..=SESSIONS_MAX).map(|_| sessions.sign_in(&sessions.link(Role::Viewer).unwrap()).unwrap().0).collect();
+        let alive = secrets.iter().filter(|secret| sessions.role(secret).is_some()).count();
+        assert_eq!(alive, SESSIONS_MAX);
+    }
+}

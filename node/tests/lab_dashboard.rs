@@ -1,0 +1,111 @@
+//! The pages in a real browser, beside a network of one relay and members behind routers.
+//!
+//! Needs root, the programs `ip` and `nft`, Chromium, and Node with what `dashboard/web` asks for (`make web`).
+//! `HOLLOWAY_SCREENSHOTS` names a folder that keeps the pictures.
+#![allow(clippy::unwrap_used, reason = "the functions below the tests are test code too")]
+#![allow(clippy::print_stdout, reason = "the figures are for whoever reads the test's output")]
+
+mod stage;
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+
+use holloway_simnet::lab::{Lab, NatKind};
+use serde_json::{Value, json};
+use stage::{Machine, founder, member};
+
+/// A browser on a machine, that does as it is told.
+struct Browser {
+    child: Child,
+    tell: ChildStdin,
+    hear: BufReader<ChildStdout>,
+    _pictures: Option<tempfile::TempDir>,
+}
+
+impl Browser {
+    fn start(machine: &Machine) -> Self {
+        let web = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dashboard/web");
+        assert!(web.join("node_modules").exists(), "the pages' tests need what this installs: make web");
+        let kept = std::env::var_os("HOLLOWAY_SCREENSHOTS").map(PathBuf::from);
+        let pictures = kept.is_none().then(|| tempfile::tempdir().unwrap());
+        let folder = kept.unwrap_or_else(|| pictures.as_ref().unwrap().path().to_owned());
+        let mut command = machine.host().command("node");
+        command.arg(web.join("e2e/pages.mjs")).arg("/usr/bin/chromium").arg(&folder);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (tell, hear) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        Self { child, tell, hear, _pictures: pictures }
+    }
+
+    /// Does something, and gives what came of it and how many milliseconds it took.
+    fn ask(&mut self, words: &[&str]) -> (Value, u64) {
+        writeln!(self.tell, "{}", json!(words)).unwrap();
+        let mut line = String::new();
+        self.hear.read_line(&mut line).unwrap();
+        let answer: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
+        assert!(answer["error"].is_null(), "{words:?}: {}", answer["error"]);
+        (answer["ok"].clone(), answer["took_ms"].as_u64().unwrap())
+    }
+
+    /// The same, for what gives a list of what is wrong.
+    fn ask_in_vain(&mut self, words: &[&str]) {
+        assert_eq!(self.ask(words).0, json!([]), "{words:?}");
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // It ends with its input; a failed test does not wait for that.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn an_admin_sees_invites_and_revokes_on_the_pages_without_loading_them_anew() {
+    let lab = Lab::new("pages").unwrap();
+    let alice = founder(&lab, &lab.public_host("alice").unwrap(), "");
+    let mut relay = Machine::new(&lab, &lab.public_host("relay").unwrap());
+    relay.configure("[relay]\nregion = \"Erfurt\"\nplace = \"50.98, 11.03\"\n");
+    relay.start();
+    relay.ask(&["join", &alice.invite(&["--name", "relay", "--right", "relay"])]);
+    let members: Vec<Machine> = ["bob", "carol", "dave", "erin", "frank", "grace"]
+        .iter()
+        .enumerate()
+        .map(|(number, name)| {
+            let kind = if number % 2 == 0 { NatKind::Home } else { NatKind::Symmetric };
+            let router = lab.nat(kind, &format!("router{number}")).unwrap();
+            member(&lab, &alice, &router.host(name).unwrap(), "")
+        })
+        .collect();
+    for machine in &members {
+        machine.wait_ping("alice");
+    }
+    alice.wait("the relay as home", || {
+        let relays = alice.ask(&["relays"]);
+        let mut known = relays["relays"].as_array()?.iter();
+        known.any(|relay| relay["standing"] == "home").then_some(())
+    });
+
+    let mut browser = Browser::start(&alice);
+    let link = alice.ask(&["dashboard", "--print"]);
+    browser.ask(&["open", link["url"].as_str().unwrap()]);
+    browser.ask_in_vain(&["look"]);
+
+    let (invite, _) = browser.ask(&["invite", "heidi"]);
+    assert_eq!(invite["found"], json!([]));
+    let mut heidi = Machine::new(&lab, &lab.public_host("heidi").unwrap());
+    heidi.start();
+    heidi.ask(&["join", invite["token"].as_str().unwrap()]);
+    browser.ask_in_vain(&["joined", "heidi"]);
+
+    browser.ask_in_vain(&["revoke", "heidi"]);
+    for machine in members.iter().chain([&alice]) {
+        machine.wait("heidi gone", || (!machine.peer_names().contains(&"heidi".to_owned())).then_some(()));
+    }
+
+    relay.kill9();
+    let (_, took) = browser.ask(&["relay", "relay", "silent"]);
+    println!("a relay that was killed was shown as silent after {took} ms");
+    browser.ask_in_vain(&["problems"]);
+}
