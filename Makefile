@@ -31,7 +31,7 @@ PURE := -p holloway-wire -p holloway-mesh -p holloway-relay
 
 .PHONY: build web demo test check prove bench bench-relay bench-scale fmt install
 
-build:
+build: web
 	$(CARGO) build --release
 
 # The pages for browsers, which are part of every program that is built after it.
