@@ -30,10 +30,28 @@ async function to(name) {
   await page.getByRole('heading', { level: 1, name: new RegExp(name, 'i') }).waitFor();
 }
 
-/** Waits until what is loaded later is there. */
+/** Requests under way, but for the stream, which never ends; and who waits for the last of them. */
+const underWay = new Set();
+const waiting = [];
+page.on('request', (request) => request.resourceType() === 'eventsource' || underWay.add(request));
+for (const end of ['requestfinished', 'requestfailed']) {
+  page.on(end, (request) => {
+    underWay.delete(request);
+    if (underWay.size === 0) {
+      waiting.splice(0).forEach((go) => go());
+    }
+  });
+}
+
+/** Waits until all that was asked for is there and drawn, and what follows from it, and nothing moves any more. */
 async function settled() {
-  await page.waitForFunction(() => document.querySelector('main [role="status"]')?.textContent !== 'Loading…');
-  await page.waitForTimeout(300);
+  do {
+    if (underWay.size > 0) {
+      await new Promise((go) => waiting.push(go));
+    }
+    await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+  } while (underWay.size > 0);
+  await page.evaluate(() => Promise.allSettled(document.getAnimations().map((animation) => animation.finished)));
 }
 
 async function violations() {
