@@ -147,8 +147,7 @@ impl Node {
 
     /// Somebody looks at the relays, and does so again within seconds: those in use are asked more often meanwhile.
     pub fn handle_watched(&mut self, now: Now) {
-        self.with_relays(now, Relays::handle_watched);
-        self.settle(now);
+        self.relays.handle_watched(now.monotonic);
     }
 
     /// What someone who wants to be reached through this machine, and shows these certificates, may do; `None` if it is

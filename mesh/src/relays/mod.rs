@@ -437,11 +437,8 @@ impl Relays {
     }
 
     /// Somebody looks at the relays.
-    pub(crate) fn handle_watched(&mut self, context: &mut Context<'_>) {
-        for relay in self.known.values_mut() {
-            relay.registration.handle_watched(context.now.monotonic);
-        }
-        self.handle_timeout(context);
+    pub(crate) fn handle_watched(&mut self, now: Instant) {
+        self.known.values_mut().for_each(|relay| relay.registration.handle_watched(now));
     }
 
     /// A straight path is silent: it may be the network that this machine is in, and then relays are silent, too.

@@ -20,8 +20,9 @@ const PING_TRIES: [Duration; 4] =
 /// How often a registration is confirmed: below the 30 s after which the shortest-lived NATs forget a mapping.
 const PING_EVERY: Duration = Duration::from_secs(20);
 
-/// How often that is while somebody looks: one that is gone is shown within five seconds.
-const WATCHED_EVERY: Duration = Duration::from_secs(2);
+/// The least time between two of them while somebody looks, who asks for them once a second: with the tries one that is gone
+/// is known after three and a half seconds, and shown a second later.
+const WATCHED_EVERY: Duration = Duration::from_secs(1);
 
 /// Pauses after a relay has not answered.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);

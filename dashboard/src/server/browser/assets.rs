@@ -37,7 +37,7 @@ pub(super) fn file(request: &Request) -> Response {
 }
 
 fn answer(request: &Request, name: &str, file: EmbeddedFile) -> Response {
-    let tag = format!("\"{}\"", data_encoding(&file.metadata.sha256_hash()[..12]));
+    let tag = format!("\"{}\"", hex::encode(&file.metadata.sha256_hash()[..12]));
     let keep = if name.starts_with(LASTING) { "public, max-age=31536000, immutable" } else { "no-cache" };
     let has_it = request.headers().get(IF_NONE_MATCH).is_some_and(|held| held.as_bytes() == tag.as_bytes());
     let head = [(ETAG, tag), (CACHE_CONTROL, keep.to_owned())];
@@ -46,8 +46,4 @@ fn answer(request: &Request, name: &str, file: EmbeddedFile) -> Response {
     }
     let kind = [(CONTENT_TYPE, file.metadata.mimetype().to_owned())];
     (head, kind, Body::from(file.data.into_owned())).into_response()
-}
-
-fn data_encoding(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -119,7 +119,7 @@ fn make_room<T, K: Ord>(entries: &mut BTreeMap<Hash, T>, most: usize, rank: impl
 fn secret() -> Result<(String, Hash), getrandom::Error> {
     let mut bytes = [0; SECRET_BYTES];
     getrandom::fill(&mut bytes)?;
-    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let text = hex::encode(bytes);
     let hash = hash(&text);
     Ok((text, hash))
 }
