@@ -79,6 +79,10 @@ pub(crate) enum DaemonCommand {
     Join(JoinArgs),
     /// Run the daemon in the foreground
     Up(UpArgs),
+    /// Switch this machine's networks on; the daemon runs already
+    On,
+    /// Switch this machine's networks off; the daemon stays, and remembers
+    Off,
     /// Stop the running daemon
     Down,
     /// Leave a network and forget it

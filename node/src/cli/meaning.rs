@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap_complete::Shell;
 use holloway_dashboard::api::{
     ApiError, Block, CreateInvite, CreateNetwork, DnsAdd, DnsQuery, DnsRemove, ErrorCode, InNetwork, Revoke, Right,
-    WhyQuery,
+    Switch, WhyQuery,
 };
 use holloway_dns::PublishedRecord;
 use holloway_wire::{Bootstrap, Label};
@@ -48,6 +48,7 @@ pub(crate) enum Request {
     RevokeInvite { id: String, network: InNetwork },
     Join(JoinPlan),
     Up(UpMode),
+    Switch(Switch),
     Down,
     Leave { label: Label, consent: Consent },
     Status,
@@ -132,6 +133,8 @@ impl Request {
             DaemonCommand::Invites(network) => Self::Invites(network.into()),
             DaemonCommand::Join(args) => Self::Join(join(args)?),
             DaemonCommand::Up(args) => Self::Up(up(&args)),
+            DaemonCommand::On => Self::Switch(Switch { on: true }),
+            DaemonCommand::Off => Self::Switch(Switch { on: false }),
             DaemonCommand::Down => Self::Down,
             DaemonCommand::Leave(args) => leave(&args)?,
             DaemonCommand::Status(args) => args.check.map_or(Self::Status, Self::Check),

@@ -45,6 +45,7 @@ mod session;
 mod signals;
 mod status;
 mod style;
+mod switching;
 mod table;
 mod up;
 mod why;

@@ -15,7 +15,7 @@ use super::meaning::{Action, Alone, Request};
 use super::output::{Form, Output, to_stderr};
 use super::{
     certificates, completions, dashboard, demo_tool, detach, doctor, down, events, invites, join, members, netcheck,
-    networks, overview, peers, ping, probe, records, relays, routes, service, status, up, why,
+    networks, overview, peers, ping, probe, records, relays, routes, service, status, switching, up, why,
 };
 use crate::demo;
 
@@ -64,6 +64,7 @@ async fn serve(request: Request, context: &Context) -> Result<(), Failure> {
             None => up::run(context).await,
             Some(readiness) => detach::run(context, readiness).await,
         },
+        Request::Switch(switch) => switching::run(context, switch).await,
         Request::Down => down::run(context).await,
         Request::Leave { label, consent } => networks::leave(context, &label, consent).await,
         Request::Status => status::show(context).await,

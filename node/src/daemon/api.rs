@@ -107,7 +107,7 @@ impl Daemon for Api {
             (true, true) => doc::DaemonState::Waiting,
             (true, false) => doc::DaemonState::Ready,
         };
-        Ok(status(&view, self.started.elapsed(), state))
+        Ok(status(&view, self.started.elapsed(), state, self.membership.is_on()))
     }
 
     async fn peers(&self, network: InNetwork) -> Result<doc::Peers, ApiError> {
@@ -280,9 +280,15 @@ impl Daemon for Api {
         let mut records = Vec::new();
         for network in self.networks(&network).await? {
             let own = network.snapshot.names.iter().filter(|(node, _)| *node == network.snapshot.node);
-            records.extend(own.flat_map(|(_, records)| records).map(|record| dns_record(record, &network)));
+            let host = &network.snapshot.label;
+            records.extend(own.flat_map(|(_, records)| records).map(|record| dns_record(record, host, &network)));
         }
         Ok(doc::DnsList { schema: SchemaVersion, records })
+    }
+
+    async fn names(&self, network: InNetwork) -> Result<doc::Names, ApiError> {
+        let networks = self.networks(&network).await?;
+        Ok(doc::Names { schema: SchemaVersion, names: networks.iter().flat_map(published_names).collect() })
     }
 
     async fn dns_add(&self, request: doc::DnsAdd) -> Result<doc::DnsAdded, ApiError> {
@@ -295,7 +301,10 @@ impl Daemon for Api {
             value: record.value().to_owned(),
         };
         let done = self.command(request.network, Command::AddName(record.clone())).await?;
-        Ok(doc::DnsAdded { schema: SchemaVersion, record: dns_record(&record, &done.network) })
+        Ok(doc::DnsAdded {
+            schema: SchemaVersion,
+            record: dns_record(&record, &done.network.snapshot.label, &done.network),
+        })
     }
 
     async fn dns_remove(&self, request: doc::DnsRemove) -> Result<doc::DnsRemoved, ApiError> {
@@ -360,6 +369,10 @@ impl Daemon for Api {
             rtt_ms,
             path,
         })
+    }
+
+    async fn switch(&self, request: doc::Switch) -> Result<doc::Switched, ApiError> {
+        self.membership.switch(request.on).await
     }
 
     async fn down(&self) -> Result<doc::Down, ApiError> {
@@ -537,8 +550,25 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-fn dns_record(record: &NameRecord, network: &NetworkView) -> doc::DnsRecord {
-    let host = fqdn(&network.snapshot.label, &network.label);
+/// What all members publish, those apart whose certificates are not here.
+fn published_names(network: &NetworkView) -> impl Iterator<Item = doc::PublishedName> {
+    let snapshot = &network.snapshot;
+    let label_of = |node| match snapshot.peers.iter().find(|peer| peer.node == node) {
+        Some(peer) => Some(&peer.label),
+        None => (node == snapshot.node).then_some(&snapshot.label),
+    };
+    let of_members = snapshot.names.iter().filter_map(move |(node, records)| Some((label_of(*node)?, records)));
+    of_members.flat_map(move |(owner, records)| {
+        records.iter().map(move |record| doc::PublishedName {
+            owner: owner.to_string(),
+            record: dns_record(record, owner, network),
+        })
+    })
+}
+
+/// A record of the member with this label.
+fn dns_record(record: &NameRecord, owner: &Label, network: &NetworkView) -> doc::DnsRecord {
+    let host = fqdn(owner, &network.label);
     let name = if record.name.is_empty() { host } else { format!("{}.{host}", record.name) };
     doc::DnsRecord {
         network: network.label.to_string(),
