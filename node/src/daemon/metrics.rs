@@ -116,7 +116,7 @@ impl Exposition {
         let online = self.gauge("holloway_peer_online", "Whether a peer was heard of lately, by control or by packet.");
         online.of_peers(networks, |peer| Some(truth(peer.online)));
         let rtt = self.gauge("holloway_peer_round_trip_seconds", "The last round trip over the path to a peer.");
-        rtt.of_peers(networks, |peer| peer.path.rtt_ms.map(|rtt| rtt / 1000.0));
+        rtt.of_peers(networks, |peer| peer.path.rtt_ms.map(of_milliseconds));
         let heard = "When the last packet of a peer's session arrived, in seconds since 1970.";
         let heard = self.gauge("holloway_peer_last_received_timestamp_seconds", heard);
         heard.of_peers(networks, |peer| {
@@ -151,7 +151,7 @@ impl Exposition {
             (RelayStanding::Refusing, "refusing"),
         ];
         let rtt = self.gauge("holloway_relay_round_trip_seconds", "The round trip to a relay.");
-        rtt.of_relays(relays, |relay| relay.rtt_ms.map(|rtt| rtt / 1000.0));
+        rtt.of_relays(relays, |relay| relay.rtt_ms.map(of_milliseconds));
         let load =
             self.gauge("holloway_relay_load_ratio", "A relay's load in its own words, 1 being all that it can do.");
         load.of_relays(relays, |relay| Some(f64::from(relay.announced.load_percent) / 100.0));
@@ -259,6 +259,11 @@ fn escaped(value: &str) -> String {
 
 fn truth(holds: bool) -> f64 {
     f64::from(u8::from(holds))
+}
+
+/// To the microsecond, as the binary fraction of a quotient would show all its digits.
+fn of_milliseconds(rtt: f64) -> f64 {
+    (rtt * 1000.0).round() / 1_000_000.0
 }
 
 /// To the millisecond: what is finer only makes the text longer.
