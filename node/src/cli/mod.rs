@@ -46,6 +46,7 @@ mod signals;
 mod status;
 mod style;
 mod table;
+mod top;
 mod up;
 mod why;
 
