@@ -576,11 +576,11 @@ fn what_is_watched_for_one_interval_is_one_document_and_for_a_reader_one_frame()
     let place = Place::configured(QUIET);
     let _daemon = place.up();
     let document = place.ask(&["top", "--once", "--interval", "100ms"]);
-    assert_eq!((&document["schema"], &document["state"]), (&1.into(), &"waiting".into()));
+    assert_eq!(document["schema"], 1);
     assert_eq!(document["networks"], serde_json::json!([]));
     assert_eq!(place.refusal(&["top", "--network", "x"]).code, "not_found");
     let text = String::from_utf8(place.run(&["top", "--interval", "100ms"]).stdout).unwrap();
-    assert!(text.contains("needs attention") && text.contains("holloway join"), "{text}");
+    assert!(text.contains("needs attention") && text.contains("join <invite>"), "{text}");
 }
 
 #[test]
