@@ -47,6 +47,7 @@ mod status;
 mod style;
 mod switching;
 mod table;
+mod top;
 mod up;
 mod why;
 

@@ -18,8 +18,9 @@ use super::engine::{Call, Done, Input, NetworkView, View};
 use super::explaining;
 use super::journal::{Journal, shown};
 use super::membership::Membership;
+use super::metrics::{self, Figures};
 use super::names::fqdn;
-use super::status::{network_status, path_at, peer_status, rights, status, to_rights};
+use super::status::{path_at, peer_status, rights, status, to_rights};
 use crate::clock::rfc3339;
 use crate::store::Store;
 
@@ -390,37 +391,21 @@ impl Daemon for Api {
     }
 
     async fn metrics(&self) -> String {
-        match self.view().await {
-            Ok(view) => metrics(&view, self.started.elapsed()),
-            Err(_) => String::new(),
-        }
+        let (Ok(status), Ok(view)) = (self.status().await, self.view().await) else {
+            return String::new();
+        };
+        metrics::rendered(&Figures {
+            status,
+            relays: doc::Relays {
+                schema: SchemaVersion,
+                relays: view.networks.iter().flat_map(explaining::relays).collect(),
+                own: view.networks.iter().filter_map(explaining::own_relay).collect(),
+            },
+            dns: view.dns.map(|server| server.snapshot()),
+            uptime: self.started.elapsed(),
+            unix: Duration::from_nanos(now_nanos()),
+        })
     }
-}
-
-/// The daemon's figures in the Prometheus text format.
-fn metrics(view: &View, uptime: Duration) -> String {
-    let mut text = String::new();
-    let mut line = |name: &str, labels: &str, value: f64| {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "holloway_{name}{{{labels}}} {value}");
-    };
-    line("uptime_seconds", "", uptime.as_secs_f64());
-    for network in &view.networks {
-        let of = network_status(network);
-        let labels = format!("network=\"{}\"", of.label);
-        line("control_peers", &labels, of.control.peers as f64);
-        line("members", &labels, of.peers.len() as f64 + 1.0);
-        for (reason, count) in &of.drops {
-            line("dropped_packets_total", &format!("{labels},reason=\"{reason}\""), *count as f64);
-        }
-        for peer in &of.peers {
-            let labels = format!("{labels},peer=\"{}\"", peer.name);
-            line("peer_received_bytes_total", &labels, peer.rx_bytes as f64);
-            line("peer_sent_bytes_total", &labels, peer.tx_bytes as f64);
-            line("peer_rotations_total", &labels, peer.rotations as f64);
-        }
-    }
-    text
 }
 
 fn unexpected() -> ApiError {

@@ -11,6 +11,7 @@ mod joining;
 mod journal;
 mod keys;
 mod membership;
+mod metrics;
 mod names;
 mod network;
 mod opening;
