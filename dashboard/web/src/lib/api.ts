@@ -47,6 +47,11 @@ export class Refused extends Error {
   }
 }
 
+/** Whether what was asked for is not there, which is no mishap: figures, where none are kept. */
+export function isAbsent(error: unknown): boolean {
+  return error instanceof Refused && error.code === 'not_found';
+}
+
 /** The daemon does not answer. */
 export class Unreachable extends Error {}
 

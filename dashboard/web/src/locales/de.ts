@@ -25,7 +25,6 @@ export const de: Catalogue = {
   'app.copy': 'Kopieren',
   'app.copied': 'Kopiert',
   'app.close': 'Schließen',
-  'app.cancel': 'Abbrechen',
   'app.back': 'Zurück',
   'app.search': 'Suche',
   'app.loading': 'Lädt…',
@@ -79,7 +78,6 @@ export const de: Catalogue = {
   'overview.online': '{online} von {count} {Mitglied|Mitgliedern} online',
   'overview.direct': 'Direkt',
   'overview.relayed': 'Über Relais',
-  'overview.offline': 'Offline',
   'overview.relays': 'Relais, die antworten',
   'overview.throughput': 'Durchsatz',
   'overview.received': 'Empfangen',
@@ -302,7 +300,6 @@ export const de: Catalogue = {
 
   'settings.thisBrowser': 'In diesem Browser',
   'settings.netcheck': 'Was das Netz dieses Rechners zulässt',
-  'settings.udp': 'UDP',
   'settings.nat': 'Router',
   'settings.mapping': 'Weitergeleiteter Port',
   'settings.api': 'Beschreibung der API',

@@ -23,7 +23,6 @@ export const en = {
   'app.copy': 'Copy',
   'app.copied': 'Copied',
   'app.close': 'Close',
-  'app.cancel': 'Cancel',
   'app.back': 'Back',
   'app.search': 'Search',
   'app.loading': 'Loading…',
@@ -77,7 +76,6 @@ export const en = {
   'overview.online': '{online} of {count} {member|members} online',
   'overview.direct': 'Direct',
   'overview.relayed': 'Through relays',
-  'overview.offline': 'Offline',
   'overview.relays': 'Relays that answer',
   'overview.throughput': 'Throughput',
   'overview.received': 'Received',
@@ -300,7 +298,6 @@ export const en = {
 
   'settings.thisBrowser': 'In this browser',
   'settings.netcheck': 'What this machine’s network allows',
-  'settings.udp': 'UDP',
   'settings.nat': 'Router',
   'settings.mapping': 'Forwarded port',
   'settings.api': 'API description',
