@@ -14,13 +14,11 @@ import type {
   DnsRemoved,
   Events,
   History,
-  HistoryQuery,
   InviteCreated,
   Invites,
   Names,
   Netcheck,
   Overview,
-  PageQuery,
   PutAccount,
   Relays,
   Revoked,
@@ -32,6 +30,24 @@ import type {
   TotpSecret,
   Why,
 } from './schema.gen';
+
+/** Which figures over time are wanted; without a node id, the sum of what the machine carries. */
+export interface HistoryWanted {
+  network: string;
+  node_id?: string;
+  since: number;
+  until: number;
+  points: number;
+}
+
+/** Which page of a list is wanted: the first, or that of what is older than `before`. */
+export interface PageWanted {
+  network?: string;
+  node_id?: string;
+  open?: boolean;
+  before?: number;
+  limit: number;
+}
 
 /** What the daemon refused, and what would mend it. */
 export class Refused extends Error {
@@ -112,12 +128,12 @@ export const api = {
     call<DnsRemoved>('DELETE', `dns${query({ network, label, type, value })}`),
   switch: (on: boolean) => call<Switched>('POST', 'switch', { on }),
   overview: () => call<Overview>('GET', 'overview'),
-  history: (wanted: HistoryQuery) => call<History>('GET', `history${query(wanted)}`),
-  connections: (wanted: PageQuery) => call<Connections>('GET', `connections${query(wanted)}`),
-  securityEvents: (wanted: PageQuery) => call<SecurityEvents>('GET', `security-events${query(wanted)}`),
+  history: (wanted: HistoryWanted) => call<History>('GET', `history${query(wanted)}`),
+  connections: (wanted: PageWanted) => call<Connections>('GET', `connections${query(wanted)}`),
+  securityEvents: (wanted: PageWanted) => call<SecurityEvents>('GET', `security-events${query(wanted)}`),
   handle: (id: number, note: string) => call<SecurityEvent>('POST', `security-events/${id}`, { note }),
   reopen: (id: number) => call<unknown>('DELETE', `security-events/${id}`),
-  audit: (wanted: PageQuery) => call<Audit>('GET', `audit${query(wanted)}`),
+  audit: (wanted: PageWanted) => call<Audit>('GET', `audit${query(wanted)}`),
   accounts: () => call<Accounts>('GET', 'accounts'),
   putAccount: (name: string, wanted: PutAccount) => call<Account>('PUT', `accounts/${encodeURIComponent(name)}`, wanted),
   removeAccount: (name: string) => call<AccountRemoved>('DELETE', `accounts/${encodeURIComponent(name)}`),
