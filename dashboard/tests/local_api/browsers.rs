@@ -12,15 +12,15 @@ use crate::example_daemon::Running;
 const TIME_MAX: Duration = Duration::from_secs(30);
 
 /// What came back.
-struct Answer {
-    status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     head: String,
     body: String,
 }
 
 impl Answer {
     /// The value of a header, in lower case its name.
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
         lines.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
@@ -28,7 +28,11 @@ impl Answer {
 
 /// Sends a request as it is and reads until the server closes.
 fn exchange(to: SocketAddr, request: &str) -> Answer {
-    let mut stream = TcpStream::connect(to).unwrap();
+    exchange_over(TcpStream::connect(to).unwrap(), request)
+}
+
+/// The same over a connection that is open.
+pub(crate) fn exchange_over(mut stream: TcpStream, request: &str) -> Answer {
     stream.set_read_timeout(Some(TIME_MAX)).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     let mut text = Vec::new();
@@ -41,20 +45,29 @@ fn exchange(to: SocketAddr, request: &str) -> Answer {
 }
 
 /// A request with these lines for a head, besides the first, and what it needs to end.
-fn request(method: &str, path: &str, lines: &[&str], body: &str) -> String {
+pub(crate) fn request(method: &str, path: &str, lines: &[&str], body: &str) -> String {
     let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
     format!("{method} {path} HTTP/1.1\r\n{lines}Connection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
 /// A browser that shows our own pages.
-struct Browser {
+pub(crate) struct Browser {
     at: SocketAddr,
     cookie: Option<String>,
 }
 
 impl Browser {
-    fn new(daemon: &Running) -> Self {
+    pub(crate) fn new(daemon: &Running) -> Self {
         Self { at: daemon.browsers, cookie: None }
+    }
+
+    /// One in which somebody has planted a cookie.
+    pub(crate) fn with_cookie(daemon: &Running, cookie: &str) -> Self {
+        Self { at: daemon.browsers, cookie: Some(cookie.to_owned()) }
+    }
+
+    pub(crate) fn cookie(&self) -> Option<&str> {
+        self.cookie.as_deref()
     }
 
     /// One that somebody has signed in with by a new link.
@@ -67,13 +80,18 @@ impl Browser {
     }
 
     fn sign_in(&mut self, link: &str) -> Answer {
-        let answer = self.send("POST", "/api/v1/session", &format!("{{\"link\":\"{link}\"}}"));
+        self.enter(&format!("{{\"link\":\"{link}\"}}"))
+    }
+
+    /// Signs in by whatever is in this body.
+    pub(crate) fn enter(&mut self, body: &str) -> Answer {
+        let answer = self.send("POST", "/api/v1/session", body);
         let cookie = answer.header("set-cookie").map(|cookie| cookie.split(';').next().unwrap().to_owned());
         self.cookie = cookie.or(self.cookie.take());
         answer
     }
 
-    fn send(&self, method: &str, path: &str, body: &str) -> Answer {
+    pub(crate) fn send(&self, method: &str, path: &str, body: &str) -> Answer {
         let origin = format!("http://{}", self.at);
         self.send_from(method, path, body, &[&format!("Origin: {origin}"), "Sec-Fetch-Site: same-origin"])
     }

@@ -1,6 +1,7 @@
 //! The local API over real Unix sockets: what a daemon answers, to whom, and what it survives.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+mod accounts;
 mod browsers;
 mod example_console;
 mod example_daemon;

@@ -165,7 +165,7 @@ mod tests {
     fn every_command_of_this_version_is_there_and_no_other() {
         let names: Vec<String> =
             Typed::command().get_subcommands().filter(|c| !c.is_hide_set()).map(|c| c.get_name().to_owned()).collect();
-        let expected = "create invite invites join up down leave status peers top ping why relays routes netcheck revoke block \
+        let expected = "create invite invites join up on off down leave status peers top ping why relays routes netcheck revoke block \
                         unblock certificate dns events dashboard doctor service demo completions";
         assert_eq!(names, expected.split_whitespace().collect::<Vec<_>>());
     }

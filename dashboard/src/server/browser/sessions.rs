@@ -161,7 +161,7 @@ fn hash(secret: &str) -> Hash {
 mod tests {
     use super::*;
 
-    fn role(sessions: &Sessions, secret: &str) -> Option<Role> {
+    fn role_of(sessions: &Sessions, secret: &str) -> Option<Role> {
         sessions.who(secret).map(|signed| signed.role)
     }
 
@@ -183,12 +183,12 @@ mod tests {
         let sessions = Sessions::default();
         let link = sessions.link(Role::Operator).unwrap();
         let (secret, role) = sessions.sign_in(&link).unwrap();
-        assert_eq!((role, role(&sessions, &secret)), (Role::Operator, Some(Role::Operator)));
+        assert_eq!((role, role_of(&sessions, &secret)), (Role::Operator, Some(Role::Operator)));
         assert_eq!(sessions.sign_in(&link), None, "used");
         let late = sessions.link(Role::Admin).unwrap();
         tokio::time::advance(LINK_LIFETIME).await;
         assert_eq!(sessions.sign_in(&late), None, "over");
-        assert_eq!(role(&sessions, &link), None, "a link is no session");
+        assert_eq!(role_of(&sessions, &link), None, "a link is no session");
     }
 
     #[tokio::test(start_paused = true)]
@@ -197,17 +197,17 @@ mod tests {
         let begin = || sessions.sign_in(&sessions.link(Role::Admin).unwrap()).unwrap().0;
         let left = begin();
         sessions.sign_out(&left);
-        assert_eq!(role(&sessions, &left), None);
+        assert_eq!(role_of(&sessions, &left), None);
         let silent = begin();
         tokio::time::advance(IDLE_MAX).await;
-        assert_eq!(role(&sessions, &silent), None);
+        assert_eq!(role_of(&sessions, &silent), None);
         let used = begin();
         for _ in 0..AGE_MAX.as_secs() / 1800 - 1 {
             tokio::time::advance(Duration::from_secs(1800)).await;
-            assert_eq!(role(&sessions, &used), Some(Role::Admin));
+            assert_eq!(role_of(&sessions, &used), Some(Role::Admin));
         }
         tokio::time::advance(Duration::from_secs(1800)).await;
-        assert_eq!(role(&sessions, &used), None);
+        assert_eq!(role_of(&sessions, &used), None);
     }
 
     #[tokio::test(start_paused = true)]
