@@ -1,6 +1,6 @@
 import { mount } from 'svelte';
-import App from './App.svelte';
 import './app.css';
+import { isDesktop } from './lib/transport';
 import { applyTheme } from './lib/theme.svelte';
 import { applyLanguage } from './lib/i18n.svelte';
 
@@ -9,5 +9,6 @@ applyLanguage();
 
 const target = document.getElementById('app');
 if (target) {
-  mount(App, { target });
+  const { default: Root } = await (isDesktop ? import('./desktop/Desktop.svelte') : import('./App.svelte'));
+  mount(Root, { target });
 }
