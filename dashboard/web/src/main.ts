@@ -9,6 +9,7 @@ applyLanguage();
 
 const target = document.getElementById('app');
 if (target) {
-  const { default: Root } = await (isDesktop ? import('./desktop/Desktop.svelte') : import('./App.svelte'));
-  mount(Root, { target });
+  // One import each: the bundler gives each its style sheet.
+  const root = isDesktop ? await import('./desktop/Desktop.svelte') : await import('./App.svelte');
+  mount(root.default, { target });
 }

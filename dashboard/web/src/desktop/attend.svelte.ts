@@ -22,11 +22,11 @@ function glance(): Glance {
   const networks = live.status?.networks ?? [];
   const count = networks.flatMap((network) => network.peers).filter((peer) => peer.online).length;
   const isUrgent = (live.status?.attention.length ?? 0) > 0;
-  if (networks.length === 0) {
-    return { ...fixed, standing: 'off', text: t('desktop.tray.noNetwork'), switch: null };
-  }
   if (!isOn()) {
     return { ...fixed, standing: 'off', text: t('desktop.tray.off'), switch: t('desktop.switch.turnOn') };
+  }
+  if (networks.length === 0) {
+    return { ...fixed, standing: 'off', text: t('desktop.tray.noNetwork'), switch: null };
   }
   return {
     ...fixed,

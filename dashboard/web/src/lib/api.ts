@@ -19,7 +19,7 @@ import { ask, isDesktop, type Answer } from './transport';
 
 /** Every name that the members of the networks publish. */
 export interface Published {
-  names: { network: string; host: string; label: string; fqdn: string; type: string }[];
+  names: { network: string; fqdn: string; type: string }[];
 }
 
 /** What the daemon refused, and what would mend it. */
