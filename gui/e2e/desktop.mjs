@@ -30,11 +30,8 @@ function startDaemon() {
 /** What the person's script may ask for: things that happen around her. */
 const verbs = {
   daemon: startDaemon,
-  async kill() {
-    const ended = once(daemon, 'exit');
-    daemon.kill('SIGKILL');
-    await ended;
-  },
+  kill: () => bob.kill(daemon),
+  forbid: () => bob.run('chmod', '0700', '/run/holloway'),
 };
 
 async function stage() {
@@ -51,7 +48,8 @@ async function stage() {
 
 async function act(invite) {
   const script = path.join(import.meta.dirname, 'person.mjs');
-  const words = [process.execPath, script, application, driver, pictures];
+  const web = path.join(import.meta.dirname, '../../dashboard/web');
+  const words = [process.execPath, script, application, driver, pictures, web];
   const dropped = ['setpriv', `--reuid=${PERSON.uid}`, `--regid=${PERSON.uid}`, `--groups=${PERSON.group}`, '--no-new-privs'];
   const person = bob.start([...dropped, 'env', '-C', home, '-i', ...environment(invite), 'dbus-run-session', '--', ...words], {
     stdio: ['pipe', 'pipe', 'inherit'],

@@ -8,11 +8,15 @@ import { createInterface } from 'node:readline';
 /** An ordinary person, who is known on her machine alone. */
 export const PERSON = { name: 'ann', uid: 42_424, group: 42_425 };
 
+function childOf({ pid }) {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+}
+
 export class Machine {
   constructor(holder, folder) {
     this.holder = holder;
     // The first process of the machine's own: all others end with it.
-    this.pid = readFileSync(`/proc/${holder.pid}/task/${holder.pid}/children`, 'utf8').trim();
+    this.pid = childOf(holder);
     this.folder = folder;
     this.started = [];
   }
@@ -68,6 +72,14 @@ export class Machine {
     const child = spawn('nsenter', this.inside(words), options);
     this.started.push(child);
     return child;
+  }
+
+  /** Ends a program that was started here, without a word. */
+  async kill(child) {
+    const ended = once(child, 'exit');
+    // `nsenter` waits for it outside of the machine's processes.
+    process.kill(Number(childOf(child)), 'SIGKILL');
+    await ended;
   }
 
   /** What the machine's daemon says, once it is there. */

@@ -1,13 +1,14 @@
 // What somebody does who has just got an invite, as an ordinary user, in a desktop of her own.
-// usage: node person.mjs APPLICATION TAURI_DRIVER FOLDER, with the invite in the environment
+// usage: node person.mjs APPLICATION TAURI_DRIVER FOLDER WEB, with the invite in the environment
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { pictureOf } from './qr.mjs';
 import { Session, until } from './webdriver.mjs';
 
-const [application, driver, pictures] = process.argv.slice(2);
+const [application, driver, pictures, web] = process.argv.slice(2);
 const { HOME: home, INVITE: invite } = process.env;
 const PORT = 4444;
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
@@ -25,7 +26,14 @@ async function ask(verb) {
   await lines.next();
 }
 
+/** What the desktop was asked to notify her of. */
+let heard = '';
+
 async function desktop() {
+  const monitor = start('dbus-monitor', ['--session', "interface='org.freedesktop.Notifications'"], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  monitor.stdout.on('data', (data) => (heard += data));
   const screen = start('Xvfb', ['-displayfd', '3', '-screen', '0', '1280x900x24', '-nolisten', 'tcp'], {
     stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
   });
@@ -38,12 +46,18 @@ async function desktop() {
   return server;
 }
 
+const axe = readFileSync(path.join(web, 'node_modules/axe-core/axe.min.js'), 'utf8');
+const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
 let begun = Date.now();
 let step = 0;
+/** What is wrong, but no reason to stop. */
+const wrong = [];
 
 async function shown(window, name) {
   step += 1;
   await window.drawn();
+  const found = await window.violations(axe, RULES);
+  wrong.push(...found.map((violation) => `${name}: ${violation}`));
   writeFileSync(path.join(pictures, `${String(step).padStart(2, '0')}-${name}.png`), await window.picture());
   console.log(`✓ ${((Date.now() - begun) / 1000).toFixed(2).padStart(6)} s  ${name.replaceAll('-', ' ')}`);
   begun = Date.now();
@@ -64,6 +78,13 @@ async function newcomer(window) {
   await window.type(INVITE_FIELD, 'javascript:alert(1)');
   await window.says('This is not an invite.');
   await shown(window, 'a-script-is-refused-as-text');
+  const picture = path.join(home, 'invite.bmp');
+  writeFileSync(picture, pictureOf(invite, web));
+  await window.choose('//input[@type="file"]', picture);
+  await window.says('This is an invite.');
+  await shown(window, 'an-invite-is-read-from-a-picture');
+  await window.type(INVITE_FIELD, 'x');
+  await window.says('This is not an invite.');
   await window.type(INVITE_FIELD, `${invite.slice(0, 40)}\n  ${invite.slice(40)}`);
   await window.says('This is an invite.');
   await shown(window, 'an-invite-is-read');
@@ -114,6 +135,20 @@ async function owner(window) {
   await window.click('//label[contains(., "Start with the desktop")]');
   await until('the autostart file', () => existsSync(path.join(home, '.config/autostart')));
   await shown(window, 'settings');
+  await window.pick('//select[option[@lang]]', 1);
+  await window.pick('//select[not(option[@lang])]', 2);
+  await window.press('Schließen');
+  await shown(window, 'in-german-and-dark');
+  await window.resize(420, 760);
+  await shown(window, 'in-a-small-window');
+  const over = await window.run('return document.documentElement.scrollWidth - innerWidth');
+  if (over > 0) {
+    wrong.push(`${over} pixels wider than a small window`);
+  }
+  await window.resize(1080, 760);
+  await window.press('Einstellungen');
+  await window.pick('//select[option[@lang]]', 0);
+  await window.pick('//select[not(option[@lang])]', 0);
   await window.press('Close');
 
   await window.press('All pages');
@@ -124,6 +159,11 @@ async function owner(window) {
   await ask('kill');
   await window.says('The daemon is not running');
   await shown(window, 'the-daemon-is-gone');
+  await until('the notification', () => heard.includes('The daemon is not running'));
+  await ask('forbid');
+  await window.says('You may not use the daemon yet');
+  await window.says('sudo usermod -aG holloway ann');
+  await shown(window, 'the-daemon-may-not-be-used');
   await ask('daemon');
   await window.says('1 of 1 member online');
   await shown(window, 'it-is-back');
@@ -141,7 +181,8 @@ try {
     await newcomer(window);
     await member(window);
     await owner(window);
-    code = 0;
+    wrong.forEach((what) => console.log(`✗ ${what}`));
+    code = wrong.length === 0 ? 0 : 1;
   } catch (error) {
     writeFileSync(path.join(pictures, 'failure.png'), await window.picture());
     console.log(await window.text());

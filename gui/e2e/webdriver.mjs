@@ -54,6 +54,15 @@ export class Session {
     return call('POST', `${this.base}/execute/async`, { script, args: [] });
   }
 
+  /** What axe has against the page. */
+  async violations(axe, rules) {
+    const script = `${axe};
+      const done = arguments[1];
+      window.axe.run(document, { runOnly: arguments[0] }).then(({ violations }) => done(violations));`;
+    const found = await call('POST', `${this.base}/execute/async`, { script, args: [rules] });
+    return found.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target.join(' ')).join(', ')}`);
+  }
+
   async find(xpath) {
     const found = await call('POST', `${this.base}/elements`, { using: 'xpath', value: xpath });
     return found[0]?.[ELEMENT];
@@ -80,6 +89,21 @@ export class Session {
     const element = await this.see(xpath);
     await call('POST', `${this.base}/element/${element}/clear`, {});
     await call('POST', `${this.base}/element/${element}/value`, { text });
+  }
+
+  /** Gives a file to the field for files. */
+  async choose(xpath, file) {
+    await call('POST', `${this.base}/element/${await this.see(xpath)}/value`, { text: file });
+  }
+
+  /** Picks from a list. */
+  async pick(xpath, number) {
+    const element = { [ELEMENT]: await this.see(xpath) };
+    await this.run("arguments[0].selectedIndex = arguments[1]; arguments[0].dispatchEvent(new Event('change', { bubbles: true }))", element, number);
+  }
+
+  resize(width, height) {
+    return call('POST', `${this.base}/window/rect`, { width, height });
   }
 
   /** A picture, as PNG. */
