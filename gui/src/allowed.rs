@@ -60,7 +60,10 @@ fn matches(pattern: &str, path: &str) -> bool {
 fn is_one_segment(segment: &str) -> bool {
     let lower = segment.to_ascii_lowercase();
     let unescaped = lower.replace("%2e", ".");
-    !segment.is_empty() && unescaped != "." && unescaped != ".." && !["%2f", "%5c", "%00"].iter().any(|s| lower.contains(s))
+    !segment.is_empty()
+        && unescaped != "."
+        && unescaped != ".."
+        && !["%2f", "%5c", "%00"].iter().any(|s| lower.contains(s))
 }
 
 #[cfg(test)]

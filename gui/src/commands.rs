@@ -1,4 +1,5 @@
 //! The commands that the pages may call; `build.rs` and `capabilities/main.json` list them again.
+#![expect(clippy::needless_pass_by_value, reason = "commands get what they are called with by value")]
 
 use std::time::Duration;
 

@@ -88,7 +88,8 @@ mod tests {
     #[test]
     fn a_socket_that_may_not_be_looked_at_is_there() {
         let sockets = Sockets::new(None, &homes());
-        let closed = |path: &Path| if path == Path::new(SYSTEM_SOCKET) { Err(io::Error::other("closed")) } else { Ok(true) };
+        let closed =
+            |path: &Path| if path == Path::new(SYSTEM_SOCKET) { Err(io::Error::other("closed")) } else { Ok(true) };
         assert_eq!(sockets.choose(closed), Path::new(SYSTEM_SOCKET));
     }
 

@@ -7,8 +7,11 @@ use crate::fault::Fault;
 
 /// The way to start the system's daemon as an ordinary user: polkit asks for the password in a window of its own.
 const START: [&str; 3] = ["systemctl", "start", "holloway.service"];
-const UNITS: [&str; 3] =
-    ["/etc/systemd/system/holloway.service", "/usr/lib/systemd/system/holloway.service", "/lib/systemd/system/holloway.service"];
+const UNITS: [&str; 3] = [
+    "/etc/systemd/system/holloway.service",
+    "/usr/lib/systemd/system/holloway.service",
+    "/lib/systemd/system/holloway.service",
+];
 /// There where systemd is the system's first process (sd_booted(3)).
 const SYSTEMD: &str = "/run/systemd/system";
 

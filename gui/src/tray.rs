@@ -53,8 +53,11 @@ struct Items {
 /// The desktop's toolkit refused.
 pub(crate) fn create(app: &AppHandle) -> tauri::Result<()> {
     let item = |id: &str, text: &str, enabled: bool| MenuItem::with_id(app, id, text, enabled, None::<&str>);
-    let items =
-        Items { open: item(OPEN, "Holloway", true)?, switch: item(SWITCH, "…", false)?, quit: item(QUIT, "Quit", true)? };
+    let items = Items {
+        open: item(OPEN, "Holloway", true)?,
+        switch: item(SWITCH, "…", false)?,
+        quit: item(QUIT, "Quit", true)?,
+    };
     let menu = Menu::with_items(app, &[&items.open, &items.switch, &items.quit])?;
     TrayIconBuilder::with_id(ID).icon(icon(Standing::Off)).menu(&menu).on_menu_event(chosen).build(app)?;
     app.manage(items);

@@ -57,7 +57,15 @@ mod tests {
     #[test]
     fn the_window_goes_nowhere_else() {
         assert!(is_our_own(&"tauri://localhost/members/bob".parse().unwrap()));
-        for url in ["https://example.org/", "http://bob.home.alt/", "file:///etc/passwd", "javascript:alert(1)", "data:text/html,x", "about:blank", "tauri://elsewhere/"] {
+        for url in [
+            "https://example.org/",
+            "http://bob.home.alt/",
+            "file:///etc/passwd",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "about:blank",
+            "tauri://elsewhere/",
+        ] {
             assert!(!is_our_own(&url.parse().unwrap()), "{url}");
         }
     }

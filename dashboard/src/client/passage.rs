@@ -116,7 +116,8 @@ impl Passage {
             Ok(peer) if self.owners.contains(&peer.uid()) => Ok(()),
             Ok(peer) => {
                 let message = format!("user {} listens at {socket}, not the daemon: nothing was sent", peer.uid());
-                Err(ApiError::new(ErrorCode::DaemonNotRunning, message).with_hint(format!("look at it: ls -l {socket}")))
+                Err(ApiError::new(ErrorCode::DaemonNotRunning, message)
+                    .with_hint(format!("look at it: ls -l {socket}")))
             }
             Err(error) => Err(garbled(&format!("nobody knows who listens at {socket} ({error})"))),
         }
