@@ -27,10 +27,10 @@ NEEDED_BY_TESTS := $(NEEDED_BY_LABS) $(NEEDED_BY_PAGES) dig:dnsutils ps:procps m
 NEEDED_BY_BENCH_RELAY := ip:iproute2 nft:nftables turnserver:coturn
 NEEDED_BY_BENCH := ip:iproute2 ping:iputils-ping iperf3:iperf3 python3:python3
 
-NEEDED_BY_GUI := pkg-config:pkg-config mksquashfs:squashfs-tools
+NEEDED_BY_GUI := pkg-config:pkg-config mksquashfs:squashfs-tools patchelf:patchelf
 # Libraries have no program that says whether they are there.
 GUI_LIBRARIES := webkit2gtk-4.1:libwebkit2gtk-4.1-dev librsvg-2.0:librsvg2-dev ayatana-appindicator3-0.1:libayatana-appindicator3-dev
-NEEDED_BY_GUI_TESTS := $(NEEDED_BY_LABS) Xvfb:xvfb WebKitWebDriver:webkit2gtk-driver dbus-run-session:dbus xdg-open:xdg-utils
+NEEDED_BY_GUI_TESTS := $(NEEDED_BY_LABS) Xvfb:xvfb WebKitWebDriver:webkit2gtk-driver dbus-run-session:dbus-daemon dbus-monitor:dbus-bin xdg-open:xdg-utils
 
 PURE := -p holloway-wire -p holloway-mesh -p holloway-relay
 

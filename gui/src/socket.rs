@@ -49,7 +49,7 @@ impl Sockets {
 
     /// The way to the first daemon that there is; without any, to where the first one would be.
     pub(crate) fn passage(&self) -> Passage {
-        Passage::new(self.choose(|path| path.try_exists()), vec![ROOT_UID, self.own_uid])
+        Passage::new(self.choose(Path::try_exists), vec![ROOT_UID, self.own_uid])
     }
 
     /// What may not be looked at is there: the daemon's directory is closed to strangers, who want to hear just that.

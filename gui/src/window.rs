@@ -19,10 +19,10 @@ pub(crate) fn create(app: &AppHandle, hidden: bool) -> tauri::Result<()> {
         .visible(!hidden)
         .on_navigation(is_our_own)
         .on_new_window(|_, _| NewWindowResponse::Deny)
-        .on_permission_request(|_, kind| match kind {
-            // The pages ask for it when somebody wants to scan an invite.
-            PermissionKind::Camera => PermissionResponse::Allow,
-            _ => PermissionResponse::Deny,
+        .on_permission_request(|_, kind| {
+            // The pages ask for the camera when somebody wants to scan an invite, and for nothing else.
+            let is_scan = kind == PermissionKind::Camera;
+            if is_scan { PermissionResponse::Allow } else { PermissionResponse::Deny }
         })
         .build()?;
     let hiding = window.clone();

@@ -102,9 +102,9 @@ impl Passage {
     }
 
     async fn send(&self, method: &str, target: &str, body: Option<String>) -> Result<Open, ApiError> {
-        let not_a_request = |_| ApiError::new(ErrorCode::Usage, "this is no request");
-        let method: Method = method.parse().map_err(|_| ApiError::new(ErrorCode::Usage, "this is no request"))?;
-        let target = target.parse::<PathAndQuery>().map_err(not_a_request)?.to_string();
+        let not_a_request = || ApiError::new(ErrorCode::Usage, "this is no request");
+        let method: Method = method.parse().map_err(|_| not_a_request())?;
+        let target = target.parse::<PathAndQuery>().map_err(|_| not_a_request())?.to_string();
         let stream = connect(&self.socket).await?;
         self.check_owner(&stream)?;
         send_over(stream, Call { method, target, body: body.map(String::into_bytes) }).await
