@@ -2,7 +2,7 @@
 // Makes a lab around it, so it needs root; the application runs as an ordinary person in it.
 // usage: node e2e/desktop.mjs HOLLOWAY HOLLOWAY_GUI TAURI_DRIVER [FOLDER FOR PICTURES]
 import { once } from 'node:events';
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -11,7 +11,7 @@ import { Machine, PERSON } from './lab.mjs';
 const [holloway, application, driver, kept] = process.argv.slice(2).map((given) => path.resolve(given));
 const root = mkdtempSync(path.join(os.tmpdir(), 'holloway-gui-'));
 chmodSync(root, 0o755);
-const pictures = kept ?? path.join(root, 'pictures');
+const pictures = path.join(root, 'pictures');
 const home = path.join(root, 'home');
 for (const folder of [pictures, home]) {
   mkdirSync(folder, { recursive: true });
@@ -47,9 +47,9 @@ async function stage() {
 }
 
 async function act(invite) {
-  const script = path.join(import.meta.dirname, 'person.mjs');
-  const web = path.join(import.meta.dirname, '../../dashboard/web');
-  const words = [process.execPath, script, application, driver, pictures, web];
+  const web = bob.lend(path.join(import.meta.dirname, '../../dashboard/web'));
+  const script = path.join(bob.lend(import.meta.dirname), 'person.mjs');
+  const words = [bob.lend(process.execPath), script, bob.lend(application), bob.lend(driver), pictures, web];
   const dropped = ['setpriv', `--reuid=${PERSON.uid}`, `--regid=${PERSON.uid}`, `--groups=${PERSON.group}`, '--no-new-privs'];
   const person = bob.start([...dropped, 'env', '-C', home, '-i', ...environment(invite), 'dbus-run-session', '--', ...words], {
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -99,6 +99,9 @@ try {
   code = await act(await stage());
 } finally {
   await Promise.all([alice.end(), bob.end()]);
+  if (kept !== undefined) {
+    cpSync(pictures, kept, { recursive: true });
+  }
   rmSync(root, { recursive: true, force: true });
 }
 process.exitCode = code;

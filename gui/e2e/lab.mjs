@@ -1,7 +1,7 @@
 // Two machines on one cable: network and mount namespaces that nobody else sees, gone when their processes are. Needs root.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 
@@ -56,6 +56,19 @@ export class Machine {
       machine.run('ip', 'address', 'add', `10.78.0.${number + 1}/24`, 'dev', 'eth0');
       machine.run('ip', 'link', 'set', 'eth0', 'up');
     });
+  }
+
+  /** Shows a file or folder to the machine, whoever may reach it outside, and gives where it is. */
+  lend(source) {
+    const place = path.join(this.folder, 'lent', path.basename(source));
+    mkdirSync(path.dirname(place), { recursive: true });
+    if (statSync(source).isDirectory()) {
+      mkdirSync(place);
+    } else {
+      writeFileSync(place, '');
+    }
+    this.run('mount', '--bind', source, place);
+    return place;
   }
 
   inside(words) {

@@ -120,6 +120,30 @@ async function member(window) {
   await shown(window, 'switched-on-again');
 }
 
+/** What a script could do that had got into the pages. */
+async function intruder(window) {
+  const refusal = (code) => window.run(`return ${code}.then(() => 'done', (error) => 'refused')`);
+  const call = (words) => refusal(`window.__TAURI_INTERNALS__.invoke(${words})`);
+  const tried = {
+    'leave the pages': await window.run("location.href = 'https://example.org/'; window.open('https://example.org/'); return 'refused'"),
+    'stop the daemon': await call("'api', { method: 'POST', path: 'down' }"),
+    'sign in a browser': await call("'api', { method: 'POST', path: 'dashboard' }"),
+    'step out of the API': await call("'api', { method: 'GET', path: '../../metrics' }"),
+    'open a page of the internet': await call("'open_site', { name: 'example.org' }"),
+    'open a file': await call("'open_site', { name: 'file:///etc/passwd#.alt' }"),
+    'use a plugin': await call("'plugin:autostart|enable'"),
+    'listen to events': await call("'plugin:event|listen', { event: 'x', target: { kind: 'Any' }, handler: 1 }"),
+    'ask the network': await refusal("fetch('http://127.0.0.1:42080/')"),
+    'evaluate a text': await window.run("try { return (0, eval)('\"done\"'); } catch { return 'refused'; }"),
+  };
+  const done = Object.entries(tried).filter(([, outcome]) => outcome !== 'refused');
+  const address = await window.run('return String(location)');
+  if (done.length > 0 || !address.startsWith('tauri://localhost')) {
+    throw new Error(`at ${address}, this was not refused: ${JSON.stringify(done)}`);
+  }
+  await shown(window, 'a-script-in-the-pages-gets-nowhere');
+}
+
 async function owner(window) {
   const again = start(application, ['holloway:javascript:alert(1)'], { stdio: 'ignore' });
   await once(again, 'exit');
@@ -180,6 +204,7 @@ try {
   try {
     await newcomer(window);
     await member(window);
+    await intruder(window);
     await owner(window);
     wrong.forEach((what) => console.log(`✗ ${what}`));
     code = wrong.length === 0 ? 0 : 1;
