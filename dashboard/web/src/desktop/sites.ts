@@ -42,5 +42,6 @@ async function ownNames(networks: readonly NetworkStatus[]): Promise<Site[]> {
 
 export function site(network: string, name: string, isHost: boolean): Site {
   const fqdn = name.replace(/\.$/, '');
-  return { network, fqdn, short: fqdn.replace(new RegExp(`\\.${network}\\.alt$`), ''), isHost };
+  const ending = `.${network}.alt`;
+  return { network, fqdn, short: fqdn.endsWith(ending) ? fqdn.slice(0, -ending.length) : fqdn, isHost };
 }
