@@ -29,9 +29,9 @@ pub use secret_file::{
     read_secret_file, replace_secret_file,
 };
 pub use settings::{
-    Cipher, DashboardSettings, DataplaneSettings, DnsSettings, Integrate, Lanes, ListenOverrides, ListenSettings, Mtu,
-    NetworkOverrides, NetworkSettings, NodeSettings, RelayEnabled, RelaySettings, SessionSettings, Settings,
-    TunOverrides, TunSettings,
+    Cipher, ConsoleStoreSetting, DashboardSettings, DatabaseUrl, DataplaneSettings, DnsSettings, Integrate, Lanes,
+    ListenOverrides, ListenSettings, Mtu, NetworkOverrides, NetworkSettings, NodeSettings, RelayEnabled, RelaySettings,
+    SessionSettings, Settings, TlsFiles, TunOverrides, TunSettings,
 };
 pub use state_dir::{ApiSocket, Environment, SocketAccess, StateDir, StateDirError, api_candidates};
 pub use typed::{RawValue, Typed};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use holloway_wire::Label;
@@ -10,8 +11,9 @@ use holloway_wire::Label;
 use crate::error::{ConfigError, quoted};
 use crate::parse::Field;
 use crate::settings::{
-    Cipher, DashboardSettings, DataplaneSettings, DnsSettings, Integrate, Lanes, ListenOverrides, Mtu,
-    NetworkOverrides, NodeSettings, RelayEnabled, RelaySettings, SessionSettings, TunOverrides,
+    Cipher, ConsoleStoreSetting, DashboardSettings, DatabaseUrl, DataplaneSettings, DnsSettings, Integrate, Lanes,
+    ListenOverrides, Mtu, NetworkOverrides, NodeSettings, RelayEnabled, RelaySettings, SessionSettings, TlsFiles,
+    TunOverrides,
 };
 use crate::typed::{RawValue, Typed};
 use crate::upstream::{DnsServer, LEGAL_SERVER, Upstream};
@@ -47,10 +49,14 @@ const RELAY_MONTH_GB_LEGAL: RangeInclusive<u64> = 1..=1_000_000_000;
 /// Longest name of a place in letters: it stands in a table.
 const REGION_LETTERS_MAX: usize = 32;
 
+/// Host names of the pages, and the longest (RFC 1035 §2.3.4).
+const DASHBOARD_NAMES_MAX: usize = 16;
+const HOST_NAME_BYTES_MAX: usize = 253;
+
 const SECTIONS: [&str; 9] = ["node", "listen", "session", "tun", "dataplane", "network", "dns", "relay", "dashboard"];
 
 /// Every key outside `[network.…]`.
-pub(crate) const KEYS: [&str; 31] = [
+pub(crate) const KEYS: [&str; 35] = [
     "node.name",
     "listen.data",
     "listen.control_tcp",
@@ -82,6 +88,10 @@ pub(crate) const KEYS: [&str; 31] = [
     "relay.place",
     "dashboard.listen",
     "dashboard.allow_remote",
+    "dashboard.names",
+    "dashboard.tls_certificate",
+    "dashboard.tls_key",
+    "dashboard.store",
 ];
 
 /// Takes keys out of what was typed, until nothing may be left.
@@ -266,6 +276,13 @@ impl Reader {
         if let Some(field) = self.field(section, "listen") {
             dashboard.listen = dashboard_listen(&field, dashboard.allow_remote)?;
         }
+        if let Some(field) = self.field(section, "names") {
+            dashboard.names = dashboard_names(&field)?;
+        }
+        dashboard.tls = tls_files(self.field(section, "tls_certificate"), self.field(section, "tls_key"))?;
+        if let Some(field) = self.field(section, "store") {
+            dashboard.store = console_store(&field)?;
+        }
         Ok(dashboard)
     }
 
@@ -415,6 +432,54 @@ fn relay_enabled(field: &Field) -> Result<RelayEnabled, ConfigError> {
         | RawValue::Other(_) => {
             field.word(&[("auto", RelayEnabled::Auto), ("true", RelayEnabled::On), ("false", RelayEnabled::Off)])
         }
+    }
+}
+
+fn dashboard_names(field: &Field) -> Result<Vec<String>, ConfigError> {
+    let is_host = |name: &String| {
+        let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b".-".contains(&byte);
+        !name.is_empty() && name.len() <= HOST_NAME_BYTES_MAX && name.bytes().all(is_legal)
+    };
+    let names = field.texts(DASHBOARD_NAMES_MAX)?;
+    match names.iter().find(|name| !is_host(name)) {
+        Some(name) => {
+            Err(field.refuse(format!("\"{}\"", quoted(name)), "host names without port, such as \"wiki.home.alt\""))
+        }
+        None => Ok(names.iter().map(|name| name.to_ascii_lowercase()).collect()),
+    }
+}
+
+fn tls_files(certificate: Option<Field>, key: Option<Field>) -> Result<Option<TlsFiles>, ConfigError> {
+    let alone = "needs the other of dashboard.tls_certificate and dashboard.tls_key";
+    match (certificate, key) {
+        (None, None) => Ok(None),
+        (Some(field), None) | (None, Some(field)) => Err(field.fault(alone.to_owned())),
+        (Some(certificate), Some(key)) => {
+            Ok(Some(TlsFiles { certificate: absolute(&certificate)?, key: absolute(&key)? }))
+        }
+    }
+}
+
+fn absolute(field: &Field) -> Result<PathBuf, ConfigError> {
+    let path = PathBuf::from(field.text()?);
+    if path.is_absolute() {
+        Ok(path)
+    } else {
+        Err(field.refuse(format!("\"{}\"", quoted(field.text()?)), "a path from / on"))
+    }
+}
+
+fn console_store(field: &Field) -> Result<ConsoleStoreSetting, ConfigError> {
+    let text = field.text()?;
+    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+        return Ok(ConsoleStoreSetting::Postgres(DatabaseUrl::new(text.to_owned())));
+    }
+    match text {
+        "auto" => Ok(ConsoleStoreSetting::Auto),
+        "sqlite" => Ok(ConsoleStoreSetting::Sqlite),
+        "off" => Ok(ConsoleStoreSetting::Off),
+        // It may be an address with a password that was mistyped: it is not shown.
+        _ => Err(field.refuse("this", "\"auto\", \"sqlite\", \"off\" or \"postgres://…\"")),
     }
 }
 

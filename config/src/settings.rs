@@ -1,7 +1,9 @@
 //! Stage two: what was typed, as values that can only hold sense. Everything behind this door is valid.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use holloway_wire::Label;
@@ -322,11 +324,70 @@ pub struct DashboardSettings {
     pub listen: SocketAddr,
     /// Whether other machines may reach it.
     pub allow_remote: bool,
+    /// Further host names by which browsers may call it, in lower case.
+    pub names: Vec<String>,
+    /// The certificate chain and key in PEM that it shows, where they are not its own.
+    pub tls: Option<TlsFiles>,
+    /// Where history, audit and accounts are kept.
+    pub store: ConsoleStoreSetting,
+}
+
+/// Files of a TLS server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate and those that lead to an authority, in PEM.
+    pub certificate: PathBuf,
+    /// Its key, in PEM.
+    pub key: PathBuf,
+}
+
+/// Where a console keeps history, audit and accounts.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum ConsoleStoreSetting {
+    /// In a file beside the node's own store, on machines that have the right admin.
+    #[default]
+    Auto,
+    /// In that file, whatever rights the machine has.
+    Sqlite,
+    /// In a PostgreSQL database, which several machines may share.
+    Postgres(DatabaseUrl),
+    /// Nowhere.
+    Off,
+}
+
+/// The address of a database. It may hold a password, so `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    /// An address as it was typed.
+    #[must_use]
+    pub fn new(url: String) -> Self {
+        Self(url)
+    }
+
+    /// The whole address, password included.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DatabaseUrl(…)")
+    }
 }
 
 impl Default for DashboardSettings {
     fn default() -> Self {
-        Self { listen: DASHBOARD_DEFAULT, allow_remote: false }
+        Self {
+            listen: DASHBOARD_DEFAULT,
+            allow_remote: false,
+            names: Vec::new(),
+            tls: None,
+            store: ConsoleStoreSetting::Auto,
+        }
     }
 }
 

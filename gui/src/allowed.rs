@@ -16,6 +16,8 @@ const ALLOWED: &[(&str, &str)] = &[
     ("GET", "why"),
     ("GET", "names"),
     ("GET", "dns"),
+    ("POST", "dns"),
+    ("DELETE", "dns"),
     ("GET", "dns/query"),
     ("GET", "certificates"),
     ("GET", "certificates/*"),
@@ -31,6 +33,16 @@ const ALLOWED: &[(&str, &str)] = &[
     ("DELETE", "networks/*"),
     ("POST", "join"),
     ("POST", "switch"),
+    ("GET", "overview"),
+    ("GET", "history"),
+    ("GET", "connections"),
+    ("GET", "security-events"),
+    ("POST", "security-events/*"),
+    ("DELETE", "security-events/*"),
+    ("GET", "audit"),
+    ("GET", "accounts"),
+    ("PUT", "accounts/*"),
+    ("DELETE", "accounts/*"),
 ];
 
 /// Says whether the pages may ask this: `path` is what follows `/api/v1/`, with its query.

@@ -3,6 +3,7 @@
 mod addresses;
 mod cli;
 mod clock;
+mod console;
 mod daemon;
 mod demo;
 mod doctor;

@@ -524,7 +524,7 @@ fn a_closed_or_impatient_reader_is_no_reason_to_panic() {
 fn without_a_terminal_and_in_the_c_locale_output_is_plain_ascii() {
     let place = Place::configured(QUIET);
     let _daemon = place.up();
-    for line in [vec!["status"], vec!["doctor"], vec!["--help"]] {
+    for line in [vec!["status"], vec!["top"], vec!["doctor"], vec!["--help"]] {
         let output = finish(place.command(&line).env("LC_ALL", "C").env("LANG", "C"));
         says_no_panic(&output);
         let text = [output.stdout, output.stderr].concat();
@@ -539,6 +539,7 @@ fn errors_under_json_are_one_json_document() {
     for line in [
         vec!["status"],
         vec!["peers", "--network", "x"],
+        vec!["top"],
         vec!["relays", "--network", "x"],
         vec!["routes", "--network", "x"],
         vec!["netcheck"],
@@ -568,6 +569,18 @@ fn a_daemon_without_a_network_knows_no_relays_and_no_routes_and_explains_nobody(
     assert_eq!(place.refusal(&["why", "bob"]).code, "no_network");
     let text = String::from_utf8(place.run(&["relays"]).stdout).unwrap();
     assert!(text.contains("holloway invite --right relay"), "{text}");
+}
+
+#[test]
+fn what_is_watched_for_one_interval_is_one_document_and_for_a_reader_one_frame() {
+    let place = Place::configured(QUIET);
+    let _daemon = place.up();
+    let document = place.ask(&["top", "--once", "--interval", "100ms"]);
+    assert_eq!(document["schema"], 1);
+    assert_eq!(document["networks"], serde_json::json!([]));
+    assert_eq!(place.refusal(&["top", "--network", "x"]).code, "not_found");
+    let text = String::from_utf8(place.run(&["top", "--interval", "100ms"]).stdout).unwrap();
+    assert!(text.contains("needs attention") && text.contains("join <invite>"), "{text}");
 }
 
 #[test]

@@ -65,10 +65,7 @@ impl Drop for Browser {
 fn an_admin_sees_invites_and_revokes_on_the_pages_without_loading_them_anew() {
     let lab = Lab::new("pages").unwrap();
     let alice = founder(&lab, &lab.public_host("alice").unwrap(), "");
-    let mut relay = Machine::new(&lab, &lab.public_host("relay").unwrap());
-    relay.configure("[relay]\nregion = \"Erfurt\"\nplace = \"50.98, 11.03\"\n");
-    relay.start();
-    relay.ask(&["join", &alice.invite(&["--name", "relay", "--right", "relay"])]);
+    let mut relay = relay(&lab, &alice);
     let members: Vec<Machine> = ["bob", "carol", "dave", "erin", "frank", "grace"]
         .iter()
         .enumerate()
@@ -81,11 +78,7 @@ fn an_admin_sees_invites_and_revokes_on_the_pages_without_loading_them_anew() {
     for machine in &members {
         machine.wait_ping("alice");
     }
-    alice.wait("the relay as home", || {
-        let relays = alice.ask(&["relays"]);
-        let mut known = relays["relays"].as_array()?.iter();
-        known.any(|relay| relay["standing"] == "home").then_some(())
-    });
+    wait_for_home(&alice);
 
     let mut browser = Browser::start(&alice);
     let link = alice.ask(&["dashboard", "--print"]);
@@ -108,4 +101,54 @@ fn an_admin_sees_invites_and_revokes_on_the_pages_without_loading_them_anew() {
     let (_, took) = browser.ask(&["relay", "relay", "silent"]);
     println!("a relay that was killed was shown as silent after {took} ms");
     browser.ask_in_vain(&["problems"]);
+}
+
+#[test]
+fn people_sign_in_with_accounts_and_see_what_was_recorded() {
+    let lab = Lab::new("accounts").unwrap();
+    let alice = founder(&lab, &lab.public_host("alice").unwrap(), "");
+    let _relay = relay(&lab, &alice);
+    let bob = member(&lab, &alice, &lab.public_host("bob").unwrap(), "");
+    bob.wait_ping("alice");
+    wait_for_home(&alice);
+
+    let mut browser = Browser::start(&alice);
+    let link = alice.ask(&["dashboard", "--print"]);
+    browser.ask(&["open", link["url"].as_str().unwrap()]);
+    browser.ask_in_vain(&["history", "relay"]);
+    browser.ask_in_vain(&["connection", "bob"]);
+
+    browser.ask_in_vain(&["account", "ada", PASSWORD, "admin"]);
+    browser.ask_in_vain(&["account", "eve", PASSWORD, "viewer"]);
+    browser.ask_in_vain(&["signIn", "ada", PASSWORD]);
+    browser.ask_in_vain(&["password", PASSWORD, OTHER_PASSWORD]);
+    let (codes, _) = browser.ask(&["codes"]);
+    assert_eq!(codes["found"], json!([]));
+    browser.ask_in_vain(&["signIn", "ada", OTHER_PASSWORD, codes["secret"].as_str().unwrap()]);
+
+    browser.ask_in_vain(&["name", "wiki"]);
+    browser.ask_in_vain(&["unaccount", "eve"]);
+    browser.ask_in_vain(&["switch"]);
+    browser.ask(&["audited", "ada", "/api/v1/dns"]);
+    browser.ask_in_vain(&["problems"]);
+}
+
+const PASSWORD: &str = "a horse that is correct";
+const OTHER_PASSWORD: &str = "a staple that is a battery";
+
+/// A relay with a place on the map.
+fn relay(lab: &Lab, alice: &Machine) -> Machine {
+    let mut relay = Machine::new(lab, &lab.public_host("relay").unwrap());
+    relay.configure("[relay]\nregion = \"Erfurt\"\nplace = \"50.98, 11.03\"\n");
+    relay.start();
+    relay.ask(&["join", &alice.invite(&["--name", "relay", "--right", "relay"])]);
+    relay
+}
+
+fn wait_for_home(alice: &Machine) {
+    alice.wait("the relay as home", || {
+        let relays = alice.ask(&["relays"]);
+        let mut known = relays["relays"].as_array()?.iter();
+        known.any(|relay| relay["standing"] == "home").then_some(())
+    });
 }

@@ -34,6 +34,28 @@ pub struct DnsRecord {
     pub ttl: u32,
 }
 
+/// The names that members publish.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct Names {
+    /// Always 1.
+    #[cfg_attr(feature = "server", schema(value_type = u32, example = 1))]
+    pub schema: SchemaVersion,
+    /// The names, below those of their members.
+    pub names: Vec<PublishedName>,
+}
+
+/// One record that a member publishes under its own name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct PublishedName {
+    /// The name of the member that publishes it.
+    pub owner: String,
+    /// What it publishes.
+    #[serde(flatten)]
+    pub record: DnsRecord,
+}
+
 /// Publishes a record under this machine's own name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]

@@ -42,8 +42,14 @@ pub enum ErrorCode {
     NameTaken,
     /// The text is not a name.
     NameInvalid,
+    /// The networks of this machine are switched off.
+    SwitchedOff,
     /// The caller may not do this.
     PermissionDenied,
+    /// The password is right; a code is asked for beside it.
+    CodeRequired,
+    /// Too often; later it may work.
+    TooMany,
     /// Nobody listens at the socket.
     DaemonNotRunning,
     /// It took too long.
@@ -66,7 +72,7 @@ impl ErrorCode {
         match self {
             Self::Usage | Self::NetworkRequired => 2,
             Self::DaemonNotRunning => 3,
-            Self::PermissionDenied => 4,
+            Self::PermissionDenied | Self::CodeRequired => 4,
             Self::NotFound
             | Self::NoNetwork
             | Self::InviteMalformed
@@ -81,6 +87,8 @@ impl ErrorCode {
             | Self::ClockSkew
             | Self::NameTaken
             | Self::NameInvalid
+            | Self::SwitchedOff
+            | Self::TooMany
             | Self::Timeout
             | Self::PrefixConflict
             | Self::AlreadyMember
@@ -94,7 +102,9 @@ impl ErrorCode {
     pub fn http_status(self) -> u16 {
         match self {
             Self::Usage | Self::NetworkRequired | Self::InviteMalformed | Self::NameInvalid => 400,
+            Self::CodeRequired => 401,
             Self::PermissionDenied => 403,
+            Self::TooMany => 429,
             Self::NotFound | Self::NoNetwork => 404,
             Self::InviteExpired
             | Self::InviteSpent
@@ -106,6 +116,7 @@ impl ErrorCode {
             | Self::ClockSkew
             | Self::NameTaken
             | Self::PrefixConflict
+            | Self::SwitchedOff
             | Self::AlreadyMember => 409,
             Self::Internal | Self::Unknown => 500,
             Self::DaemonNotRunning => 503,

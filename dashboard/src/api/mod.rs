@@ -1,9 +1,11 @@
 //! The documents of the local API. Plain values: what they mean for the daemon is the daemon's business.
 
+mod account;
 mod changes;
 mod dns;
 mod error;
 mod event;
+mod history;
 mod invite;
 mod member;
 mod netcheck;
@@ -15,10 +17,17 @@ mod session;
 mod status;
 mod why;
 
+pub use account::{Account, AccountRemoved, Accounts, ChangePassword, Password, PutAccount, TotpCode, TotpSecret};
 pub use changes::{Changes, StreamQuery};
-pub use dns::{DnsAdd, DnsAdded, DnsAnswer, DnsList, DnsQuery, DnsRecord, DnsRemove, DnsRemoved, DnsReply};
+pub use dns::{
+    DnsAdd, DnsAdded, DnsAnswer, DnsList, DnsQuery, DnsRecord, DnsRemove, DnsRemoved, DnsReply, Names, PublishedName,
+};
 pub use error::{ApiError, ErrorCode, ErrorDocument};
 pub use event::{Event, Events, EventsQuery, Severity};
+pub use history::{
+    Audit, Connection, Connections, Counted, Deed, Handle, Handled, History, HistoryQuery, Overview, PageQuery, Sample,
+    SecurityEvent, SecurityEvents,
+};
 pub use invite::{CreateInvite, InviteCreated, InviteRevoked, InviteState, InviteSummary, InviteText, Invites};
 pub use member::{
     Block, BlockEntry, Blocked, Blocks, CertificateChain, CertificateView, Ping, PingReply, Revoke, Revoked, Unblocked,
@@ -27,7 +36,7 @@ pub use netcheck::{
     DirectPaths, FamilyCheck, FamilyState, NatCheck, NatMapping, Netcheck, NetworkCheck, PortMappingCheck,
     PortMappingState, SeenAt, UdpState,
 };
-pub use network::{CreateNetwork, Down, InNetwork, Join, Joined, Left, NetworkCreated};
+pub use network::{CreateNetwork, Down, InNetwork, Join, Joined, Left, NetworkCreated, Switch, Switched};
 pub use relay::{AnnouncedRelay, OwnRelay, Place, RelayLink, RelayStanding, RelayStatus, Relays};
 pub use route::{RouteStatus, RouteVia, Routes};
 pub use schema::SchemaVersion;

@@ -99,6 +99,26 @@ pub struct Left {
     pub label: String,
 }
 
+/// Switches this machine's networks on or off. The daemon stays, and remembers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Switch {
+    /// Whether they shall run.
+    pub on: bool,
+}
+
+/// This machine's networks were switched on or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct Switched {
+    /// Always 1.
+    #[cfg_attr(feature = "server", schema(value_type = u32, example = 1))]
+    pub schema: SchemaVersion,
+    /// Whether they run now.
+    pub on: bool,
+}
+
 /// The daemon is stopping.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::SchemaVersion;
+use super::{Password, SchemaVersion};
 
 /// What somebody who has signed in may do; the greater may do whatever the lesser may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -32,6 +32,9 @@ pub struct SignInLink {
     pub role: Role,
     /// Seconds in which it can be used.
     pub expires_s: u64,
+    /// SHA-256 of the certificate that the browser will be shown, where it comes by TLS.
+    #[serde(default)]
+    pub fingerprint: Option<String>,
 }
 
 impl fmt::Debug for SignInLink {
@@ -45,8 +48,18 @@ impl fmt::Debug for SignInLink {
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SignIn {
-    /// What follows `#sign-in=` in a link's address.
-    pub link: String,
+    /// What follows `#sign-in=` in a link's address; else a name and a password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+    /// The account's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<Password>,
+    /// Six digits, where the account asks for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Password>,
 }
 
 impl fmt::Debug for SignIn {
@@ -64,6 +77,11 @@ pub struct Session {
     pub schema: SchemaVersion,
     /// What they may do.
     pub role: Role,
+    /// The account, where it is not by a link.
+    pub account: Option<String>,
+    /// Whether the account asks for codes.
+    #[serde(default)]
+    pub totp: bool,
 }
 
 /// Nobody has, any more.

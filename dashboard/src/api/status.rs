@@ -19,6 +19,9 @@ pub struct Status {
     pub state: DaemonState,
     /// Seconds since it started.
     pub uptime_s: u64,
+    /// Whether this machine's networks run; `holloway on` and `holloway off` switch them.
+    #[serde(default = "switched_on")]
+    pub on: bool,
     /// The networks it is a member of.
     pub networks: Vec<NetworkStatus>,
     /// What the data path makes use of; of several networks, what all of them do. `None` without any network.
@@ -28,6 +31,11 @@ pub struct Status {
     pub attention: Vec<Attention>,
     /// The resolver.
     pub dns: DnsStatus,
+}
+
+/// Daemons that could not be switched off were on.
+const fn switched_on() -> bool {
+    true
 }
 
 /// What a daemon is doing.

@@ -13,8 +13,8 @@ use super::stream::EventStream;
 use crate::api::{
     ApiError, Block, Blocked, Blocks, CertificateChain, CreateInvite, CreateNetwork, DnsAdd, DnsAdded, DnsList,
     DnsQuery, DnsRemove, DnsRemoved, DnsReply, Down, Events, EventsQuery, Health, InNetwork, InviteCreated,
-    InviteRevoked, Invites, Join, Joined, Left, Netcheck, NetworkCreated, Peers, Ping, PingReply, Relays, Revoke,
-    Revoked, Routes, SignInLink, Status, Unblocked, Why, WhyQuery,
+    InviteRevoked, Invites, Join, Joined, Left, Names, Netcheck, NetworkCreated, Peers, Ping, PingReply, Relays,
+    Revoke, Revoked, Routes, SignInLink, Status, Switch, Switched, Unblocked, Why, WhyQuery,
 };
 
 /// Longer than any operation but waiting for an issuer: a handshake gives up at 30 s.
@@ -209,6 +209,17 @@ impl Client {
     /// Makes a link by which a browser signs in once.
     pub async fn sign_in_link(&self) -> Result<SignInLink, ApiError> {
         self.call(Method::POST, Target::new("/api/v1/dashboard")).await
+    }
+
+    /// The names that all members publish.
+    pub async fn names(&self, network: &InNetwork) -> Result<Names, ApiError> {
+        let target = Target::new("/api/v1/names").parameter("network", network.network.as_ref());
+        self.call(Method::GET, target).await
+    }
+
+    /// Switches the networks on or off.
+    pub async fn switch(&self, request: &Switch) -> Result<Switched, ApiError> {
+        self.send(Target::new("/api/v1/switch"), request, Some(self.time_max)).await
     }
 
     /// Stops the daemon.

@@ -1,6 +1,10 @@
 //! Who may do what. A pure decision over credentials; where they come from is `peer`'s business.
 
-use crate::api::{ApiError, ErrorCode};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::browser::SessionKey;
+use crate::api::{ApiError, ErrorCode, Role};
 
 const ROOT_UID: u32 = 0;
 
@@ -46,6 +50,16 @@ pub enum Permission {
     Administer,
 }
 
+impl From<Role> for Standing {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Viewer => Self::Viewer,
+            Role::Operator => Self::Operator,
+            Role::Admin => Self::Administrator,
+        }
+    }
+}
+
 impl Access {
     /// What a caller with these credentials is.
     #[must_use]
@@ -61,6 +75,16 @@ impl Access {
 }
 
 impl Standing {
+    /// The same as a role, for those who are anybody.
+    pub(super) fn role(self) -> Option<Role> {
+        match self {
+            Self::Stranger => None,
+            Self::Viewer => Some(Role::Viewer),
+            Self::Operator => Some(Role::Operator),
+            Self::Administrator => Some(Role::Admin),
+        }
+    }
+
     fn may(self, needed: Permission) -> bool {
         let enough = match needed {
             Permission::Read => Self::Viewer,
@@ -101,15 +125,35 @@ pub(super) enum Door {
 }
 
 /// Who asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Caller {
     pub(super) standing: Standing,
     pub(super) door: Door,
+    /// What they are called where it is written down what they did.
+    pub(super) who: Arc<str>,
+    /// The account that they have signed in with.
+    pub(super) account: Option<Arc<str>>,
+    /// The session that they come with.
+    pub(super) session: Option<SessionKey>,
+    /// Where they are, if not on this machine for sure.
+    pub(super) from: Option<IpAddr>,
 }
 
 impl Caller {
+    /// A process of this machine.
+    pub(super) fn local(standing: Standing, uid: u32) -> Self {
+        let who = format!("uid {uid}").into();
+        Self { standing, door: Door::Socket, who, account: None, session: None, from: None }
+    }
+
+    /// A browser with which nobody has signed in yet.
+    pub(super) fn browser(from: IpAddr) -> Self {
+        let who = "nobody".into();
+        Self { standing: Standing::Stranger, door: Door::Browser, who, account: None, session: None, from: Some(from) }
+    }
+
     /// Lets a request pass, or says what would make it pass.
-    pub(super) fn permit(self, needed: Permission) -> Result<(), ApiError> {
+    pub(super) fn permit(&self, needed: Permission) -> Result<(), ApiError> {
         match self.door {
             Door::Socket => self.standing.permit(needed),
             Door::Browser if self.standing.may(needed) => Ok(()),

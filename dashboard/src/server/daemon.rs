@@ -6,8 +6,8 @@ use tokio::sync::broadcast;
 use crate::api::{
     ApiError, Block, Blocked, Blocks, CertificateChain, CreateInvite, CreateNetwork, DnsAdd, DnsAdded, DnsList,
     DnsQuery, DnsRemove, DnsRemoved, DnsReply, Down, Event, Events, EventsQuery, Health, InNetwork, InviteCreated,
-    InviteRevoked, Invites, Join, Joined, Left, Netcheck, NetworkCreated, Peers, Ping, PingReply, Relays, Revoke,
-    Revoked, Routes, Status, Unblocked, Why, WhyQuery,
+    InviteRevoked, Invites, Join, Joined, Left, Names, Netcheck, NetworkCreated, Peers, Ping, PingReply, Relays,
+    Revoke, Revoked, Routes, Status, Switch, Switched, Unblocked, Why, WhyQuery,
 };
 
 /// What answers the API's requests.
@@ -57,6 +57,8 @@ pub trait Daemon: Send + Sync + 'static {
     async fn certificate(&self, name: Option<String>, network: InNetwork) -> Result<CertificateChain, ApiError>;
     /// Lists the records that this machine publishes.
     async fn dns_list(&self, network: InNetwork) -> Result<DnsList, ApiError>;
+    /// Lists the names that all members publish.
+    async fn names(&self, network: InNetwork) -> Result<Names, ApiError>;
     /// Publishes a record.
     async fn dns_add(&self, request: DnsAdd) -> Result<DnsAdded, ApiError>;
     /// Withdraws records.
@@ -65,6 +67,8 @@ pub trait Daemon: Send + Sync + 'static {
     async fn dns_query(&self, query: DnsQuery) -> Result<DnsReply, ApiError>;
     /// Asks a peer for a reply from inside the tunnel.
     async fn ping(&self, request: Ping) -> Result<PingReply, ApiError>;
+    /// Switches the networks on or off; the daemon stays.
+    async fn switch(&self, request: Switch) -> Result<Switched, ApiError>;
     /// Starts stopping; the reply still goes out.
     async fn down(&self) -> Result<Down, ApiError>;
     /// Whether the daemon lives and serves.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::body::to_bytes;
+use axum::body::{Bytes, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
@@ -29,11 +29,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Refusal> {
-        let reading = to_bytes(request.into_body(), BODY_BYTES_MAX);
-        let bytes = tokio::time::timeout(BODY_READ_TIME_MAX, reading)
-            .await
-            .map_err(|_| too_slow())?
-            .map_err(|_| too_large())?;
+        let bytes = read(request.into_body()).await?;
         serde_json::from_slice(&bytes)
             .map(Self)
             .map_err(|error| Refusal::usage(format!("the body is not the JSON expected here: {error}")))
@@ -59,6 +55,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
             .map_err(|error| Refusal::usage(error.body_text()))?;
         Ok(Self(name))
     }
+}
+
+/// A whole body.
+pub(super) async fn read(body: axum::body::Body) -> Result<Bytes, Refusal> {
+    let reading = to_bytes(body, BODY_BYTES_MAX);
+    tokio::time::timeout(BODY_READ_TIME_MAX, reading).await.map_err(|_| too_slow())?.map_err(|_| too_large())
 }
 
 fn too_slow() -> Refusal {

@@ -8,8 +8,9 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::watch;
 
-use super::browser::Pages;
+use super::browser::{Guesses, Pages, Sessions};
 use super::changes::Feed;
+use super::console::Console;
 use super::daemon::Daemon;
 use super::extract::{Body, Named, Params};
 use super::openapi::openapi_json;
@@ -17,18 +18,24 @@ use super::refusal::Refusal;
 use crate::api::{
     ApiError, Block, Blocked, Blocks, CertificateChain, CreateInvite, CreateNetwork, DnsAdd, DnsAdded, DnsList,
     DnsQuery, DnsRemove, DnsRemoved, DnsReply, Down, ErrorCode, ErrorDocument, Events, EventsQuery, Health, InNetwork,
-    InviteCreated, InviteRevoked, Invites, Join, Joined, Left, Netcheck, NetworkCreated, Peers, Ping, PingReply,
-    Relays, Revoke, Revoked, Routes, Status, Unblocked, Why, WhyQuery,
+    InviteCreated, InviteRevoked, Invites, Join, Joined, Left, Names, Netcheck, NetworkCreated, Peers, Ping, PingReply,
+    Relays, Revoke, Revoked, Routes, Status, Switch, Switched, Unblocked, Why, WhyQuery,
 };
 
 /// What every handler sees.
 #[derive(Clone)]
 pub(super) struct Shared {
     pub(super) daemon: Arc<dyn Daemon>,
+    /// What it looks back by.
+    pub(super) console: Arc<dyn Console>,
     /// What changes, for those who look on.
     pub(super) changes: Feed,
     /// The pages, to which this end makes links; or why there are none.
     pub(super) pages: Result<Pages, Arc<str>>,
+    /// Who has signed in with a browser.
+    pub(super) sessions: Arc<Sessions>,
+    /// How often somebody has guessed.
+    pub(super) guesses: Arc<Guesses>,
     /// Becomes true when the server stops.
     pub(super) stopping: watch::Receiver<bool>,
 }
@@ -209,6 +216,18 @@ pub(super) async fn dns_query(State(shared): State<Shared>, Params(query): Param
 #[utoipa::path(post, path = "/api/v1/ping", request_body = Ping, responses((status = 200, body = PingReply), (status = "default", body = ErrorDocument)))]
 pub(super) async fn ping(State(shared): State<Shared>, Body(request): Body<Ping>) -> Answer<PingReply> {
     to_the_end(shared, |daemon| async move { daemon.ping(request).await }).await
+}
+
+/// Switches the networks on or off; the daemon stays.
+#[utoipa::path(post, path = "/api/v1/switch", request_body = Switch, responses((status = 200, body = Switched), (status = "default", body = ErrorDocument)))]
+pub(super) async fn switch(State(shared): State<Shared>, Body(request): Body<Switch>) -> Answer<Switched> {
+    to_the_end(shared, move |daemon| async move { daemon.switch(request).await }).await
+}
+
+/// The names that all members publish.
+#[utoipa::path(get, path = "/api/v1/names", params(InNetwork), responses((status = 200, body = Names), (status = "default", body = ErrorDocument)))]
+pub(super) async fn names(State(shared): State<Shared>, Params(query): Params<InNetwork>) -> Answer<Names> {
+    to_the_end(shared, |daemon| async move { daemon.names(query).await }).await
 }
 
 /// Stops the daemon.

@@ -6,10 +6,13 @@
 //! the time for each. A full house closes the connection that has idled longest, so that nobody can lock others out.
 
 mod access;
+mod audit;
 mod bind;
 mod browser;
 mod changes;
 mod connections;
+mod console;
+mod console_handlers;
 mod daemon;
 mod extract;
 mod handlers;
@@ -22,7 +25,8 @@ mod stream;
 
 pub use access::{Access, Credentials, Permission, Standing};
 pub use bind::{BindError, bind_unix};
-pub use browser::{Authorities, Pages, Sessions, serve_browsers};
+pub use browser::{Authorities, Clear, Encrypt, Encrypted, Pages, Sessions, serve_browsers};
+pub use console::{Checked, Console, NewDeed};
 pub use daemon::Daemon;
 pub use openapi::openapi_json;
-pub use serve::serve;
+pub use serve::{Services, serve};

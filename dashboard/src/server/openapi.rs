@@ -3,7 +3,7 @@
 use utoipa::OpenApi;
 
 use super::browser::session_routes;
-use super::{handlers, stream};
+use super::{console_handlers, handlers, stream};
 use crate::api::Changes;
 
 #[derive(OpenApi)]
@@ -38,6 +38,22 @@ use crate::api::Changes;
         session_routes::session,
         session_routes::sign_in,
         session_routes::sign_out,
+        console_handlers::overview,
+        console_handlers::history,
+        console_handlers::connections,
+        console_handlers::security_events,
+        console_handlers::handle,
+        console_handlers::reopen,
+        console_handlers::audit,
+        console_handlers::accounts,
+        console_handlers::put_account,
+        console_handlers::remove_account,
+        console_handlers::change_password,
+        console_handlers::propose_totp,
+        console_handlers::confirm_totp,
+        console_handlers::remove_totp,
+        handlers::names,
+        handlers::switch,
         handlers::down,
         handlers::join,
         handlers::openapi,

@@ -5,10 +5,12 @@ use axum::extract::{Extension, Request, State};
 use axum::http::Method;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{MethodRouter, delete, get, post, put};
 
 use super::access::{Caller, Permission};
+use super::audit;
 use super::browser::sign_in_link;
+use super::console_handlers;
 use super::handlers::{self, Shared};
 use super::refusal::Refusal;
 use super::stream;
@@ -53,9 +55,30 @@ fn table() -> Vec<Route> {
         route(Method::GET, "/api/v1/dns/query", Permission::Read, get(handlers::dns_query)),
         route(Method::POST, "/api/v1/ping", Permission::Read, post(handlers::ping)),
         route(Method::POST, "/api/v1/dashboard", Permission::Read, post(sign_in_link)),
+        route(Method::GET, "/api/v1/names", Permission::Read, get(handlers::names)),
+        route(Method::POST, "/api/v1/switch", Permission::Operate, post(handlers::switch)),
         route(Method::POST, "/api/v1/down", Permission::Operate, post(handlers::down)),
         route(Method::POST, "/api/v1/join", Permission::Operate, post(handlers::join)),
         route(Method::GET, "/api/v1/stream", Permission::Read, get(stream::stream)),
+        route(Method::GET, "/api/v1/overview", Permission::Read, get(console_handlers::overview)),
+        route(Method::GET, "/api/v1/history", Permission::Read, get(console_handlers::history)),
+        route(Method::GET, "/api/v1/connections", Permission::Read, get(console_handlers::connections)),
+        route(Method::GET, "/api/v1/security-events", Permission::Read, get(console_handlers::security_events)),
+        route(Method::POST, "/api/v1/security-events/{id}", Permission::Operate, post(console_handlers::handle)),
+        route(Method::DELETE, "/api/v1/security-events/{id}", Permission::Operate, delete(console_handlers::reopen)),
+        route(Method::GET, "/api/v1/audit", Permission::Administer, get(console_handlers::audit)),
+        route(Method::GET, "/api/v1/accounts", Permission::Administer, get(console_handlers::accounts)),
+        route(Method::PUT, "/api/v1/accounts/{name}", Permission::Administer, put(console_handlers::put_account)),
+        route(
+            Method::DELETE,
+            "/api/v1/accounts/{name}",
+            Permission::Administer,
+            delete(console_handlers::remove_account),
+        ),
+        route(Method::POST, "/api/v1/account/password", Permission::Read, post(console_handlers::change_password)),
+        route(Method::POST, "/api/v1/account/totp", Permission::Read, post(console_handlers::propose_totp)),
+        route(Method::PUT, "/api/v1/account/totp", Permission::Read, put(console_handlers::confirm_totp)),
+        route(Method::DELETE, "/api/v1/account/totp", Permission::Read, delete(console_handlers::remove_totp)),
         route(Method::GET, "/api/v1/openapi.json", Permission::Read, get(handlers::openapi)),
         route(Method::GET, "/healthz", Permission::Read, get(handlers::healthz)),
         route(Method::GET, "/readyz", Permission::Read, get(handlers::readyz)),
@@ -71,6 +94,7 @@ pub(super) fn router(shared: Shared) -> Router {
         .fold(empty, |router, route| router.route(route.path, route.handler))
         .fallback(handlers::unknown_path)
         .method_not_allowed_fallback(handlers::unknown_method)
+        .layer(from_fn_with_state(shared.console.clone(), audit::note))
         .layer(from_fn(known_callers_only))
         .with_state(shared)
 }

@@ -17,10 +17,11 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::access::{Access, Caller, Door};
+use super::access::{Access, Caller};
 use super::browser::Pages;
 use super::changes::Feed;
 use super::connections::{Connection, Connections, Place};
+use super::console::Console;
 use super::daemon::Daemon;
 use super::handlers::Shared;
 use super::peer;
@@ -37,22 +38,37 @@ const SHUTDOWN_TIME_MAX: Duration = Duration::from_secs(2);
 /// Out of descriptors: trying again at once would only spin.
 pub(super) const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
+/// What answers requests.
+#[derive(Clone)]
+pub struct Services {
+    /// The daemon.
+    pub daemon: Arc<dyn Daemon>,
+    /// What it looks back by.
+    pub console: Arc<dyn Console>,
+}
+
 /// Serves the API until `shutdown` completes; requests in flight are given a moment to finish. `pages` is what it makes
 /// links to, or why there is nothing.
 pub async fn serve(
     listener: UnixListener,
-    daemon: Arc<dyn Daemon>,
+    services: Services,
     access: Access,
     pages: Result<Pages, Arc<str>>,
     shutdown: impl Future<Output = ()> + Send,
 ) {
     let (stop, stopping) = watch::channel(false);
-    let server = Server {
-        router: router(Shared { daemon, changes: Feed::default(), pages, stopping: stopping.clone() }),
-        access,
-        connections: Connections::default(),
-        stopping,
+    let Services { daemon, console } = services;
+    let sessions = pages.as_ref().map(|pages| pages.sessions.clone()).unwrap_or_default();
+    let shared = Shared {
+        daemon,
+        console,
+        changes: Feed::default(),
+        pages,
+        sessions,
+        guesses: Arc::default(),
+        stopping: stopping.clone(),
     };
+    let server = Server { router: router(shared), access, connections: Connections::default(), stopping };
     let mut tasks = JoinSet::new();
     tokio::select! {
         () = server.accept(&listener, &mut tasks) => {}
@@ -108,7 +124,7 @@ impl Server {
             return;
         };
         let router = self.router.clone();
-        let caller = Caller { standing, door: Door::Socket };
+        let caller = Caller::local(standing, credentials.uid);
         tasks.spawn(serve_connection(stream, router, caller, place, self.stopping.clone()));
     }
 }
@@ -121,7 +137,7 @@ pub(super) async fn serve_connection(
     mut stopping: watch::Receiver<bool>,
 ) {
     let connection = place.connection().clone();
-    let service = service_fn(|request| answer(request, router.clone(), caller, connection.clone()));
+    let service = service_fn(|request| answer(request, router.clone(), caller.clone(), connection.clone()));
     let served = http1_builder().serve_connection(TokioIo::new(stream), service);
     let mut served = std::pin::pin!(served);
     tokio::select! {

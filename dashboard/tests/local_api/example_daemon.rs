@@ -9,10 +9,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use holloway_dashboard::api::*;
 use holloway_dashboard::client::Client;
-use holloway_dashboard::server::{Access, Authorities, Daemon, Pages, Sessions, bind_unix, serve, serve_browsers};
+use holloway_dashboard::server::{
+    Access, Authorities, Daemon, Pages, Services, Sessions, bind_unix, serve, serve_browsers,
+};
 use tempfile::TempDir;
 use tokio::sync::{broadcast, oneshot};
 use tokio::task::JoinHandle;
+
+use crate::example_console::ExampleConsole;
 
 pub(crate) struct ExampleDaemon {
     pub(crate) events: broadcast::Sender<Event>,
@@ -25,6 +29,7 @@ pub(crate) struct Running {
     pub(crate) dir: TempDir,
     pub(crate) browsers: SocketAddr,
     pub(crate) sessions: Arc<Sessions>,
+    pub(crate) console: Arc<ExampleConsole>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
 }
@@ -47,18 +52,19 @@ impl Running {
         let browser_listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         browser_listener.set_nonblocking(true).unwrap();
         let browsers = browser_listener.local_addr().unwrap();
-        let pages = Pages { authorities: Authorities::of(browsers, &[]), sessions: Arc::default() };
+        let pages = Pages { authorities: Authorities::of(browsers, &[]), sessions: Arc::default(), fingerprint: None };
+        let console = Arc::new(ExampleConsole::default());
+        let services = Services { daemon, console: console.clone() };
         let sessions = pages.sessions.clone();
-        let socket = serve(listener, daemon.clone(), access, Ok(pages.clone()), shutdown);
+        let socket = serve(listener, services.clone(), access, Ok(pages.clone()), shutdown);
         let task = tokio::spawn(async move {
             let listener = tokio::net::TcpListener::from_std(browser_listener).unwrap();
-            let Pages { authorities, sessions } = pages;
             tokio::select! {
                 () = socket => {}
-                () = serve_browsers(listener, daemon, authorities, sessions, std::future::pending()) => {}
+                () = serve_browsers(listener, services, pages, None, std::future::pending()) => {}
             }
         });
-        Self { events, path, dir, browsers, sessions, stop: Some(stop), task }
+        Self { events, path, dir, browsers, sessions, console, stop: Some(stop), task }
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -231,6 +237,7 @@ pub(crate) fn status() -> Status {
         version: "0.1.0".into(),
         state: DaemonState::Ready,
         uptime_s: 12,
+        on: true,
         networks: vec![NetworkStatus {
             label: "home".into(),
             id: "nnnn".into(),
@@ -471,6 +478,14 @@ impl Daemon for ExampleDaemon {
             rtt_ms: 0.4,
             path: path(),
         })
+    }
+
+    async fn switch(&self, request: Switch) -> Result<Switched, ApiError> {
+        Ok(Switched { schema: SchemaVersion, on: request.on })
+    }
+
+    async fn names(&self, _network: InNetwork) -> Result<Names, ApiError> {
+        Ok(Names { schema: SchemaVersion, names: Vec::new() })
     }
 
     async fn down(&self) -> Result<Down, ApiError> {

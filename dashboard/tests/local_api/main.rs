@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod browsers;
+mod example_console;
 mod example_daemon;
 mod hostile_callers;
 mod hostile_daemons;

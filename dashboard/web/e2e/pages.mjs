@@ -1,5 +1,6 @@
 // Drives the pages in a browser, as the lab around it asks: lines on standard input, one answer each on standard output.
 // usage: node e2e/pages.mjs CHROMIUM FOLDER
+import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -11,7 +12,20 @@ const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 
 /** How long anything may take to show. */
 const PATIENCE = 15_000;
-const PAGES = ['overview', 'relays', 'topology', 'members', 'invites', 'certificates', 'names', 'events', 'settings'];
+const PAGES = [
+  'overview',
+  'relays',
+  'topology',
+  'members',
+  'connections',
+  'invites',
+  'certificates',
+  'names',
+  'events',
+  'security',
+  'audit',
+  'settings',
+];
 
 const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
 const context = await browser.newContext({ viewport: { width: 1360, height: 900 }, locale: 'en-GB' });
@@ -60,6 +74,27 @@ async function violations() {
     window.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] }),
   );
   return violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target.join(' ')).join(', ')}`);
+}
+
+/** Does what is to be refused: a browser tells of that as of a problem, which this is not. */
+async function refused(deed) {
+  const before = problems.length;
+  await deed();
+  problems.splice(before, Infinity, ...problems.slice(before).filter((problem) => !/\b(401|403|429)\b/.test(problem)));
+}
+
+const BASE32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
+const STEP_S = 30;
+
+/** The code of a secret (RFC 6238) in the half minute that is so many after this one. */
+function totp(secret, later) {
+  const bits = [...secret].map((letter) => BASE32.indexOf(letter).toString(2).padStart(5, '0')).join('');
+  const key = Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => parseInt(byte, 2)));
+  const counter = Buffer.alloc(8);
+  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 1000 / STEP_S) + later));
+  const mac = createHmac('sha1', key).update(counter).digest();
+  const number = mac.readUInt32BE(mac.at(-1) & 0xf) & 0x7fff_ffff;
+  return String(number % 1_000_000).padStart(6, '0');
 }
 
 async function shot(name) {
@@ -138,6 +173,176 @@ const verbs = {
     await to('relays');
     await page.getByRole('row', { name: new RegExp(`^${name} ${standing}`) }).waitFor();
     await shot(`relay-${standing.replaceAll(' ', '-')}`);
+  },
+
+  /** Draws what was recorded of a relay, and looks at a part of it, which is asked for anew. */
+  async history(name) {
+    await to('relays');
+    await page.getByRole('link', { name, exact: true }).click();
+    const chart = page.locator('.u-over').first();
+    await chart.waitFor();
+    await settled();
+    const asked = page.waitForRequest((request) => request.url().includes('/history?'));
+    const { x, y, width } = await chart.boundingBox();
+    await page.mouse.move(x + width * 0.6, y + 40);
+    await page.mouse.down();
+    await page.mouse.move(x + width * 0.9, y + 50, { steps: 4 });
+    await page.mouse.up();
+    await asked;
+    await settled();
+    await shot('history');
+    const found = await violations();
+    await page.getByRole('button', { name: 'Earlier' }).focus();
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: '24 h', pressed: true }).waitFor();
+    return found;
+  },
+
+  /** Waits until a connection to a member is told, on the page of all and on the member's own. */
+  async connection(name) {
+    await to('connections');
+    await page.getByRole('table', { name: 'Connections' }).getByRole('link', { name, exact: true }).first().click();
+    await page.getByRole('heading', { level: 1, name }).waitFor();
+    await page.getByRole('table', { name: 'Connections' }).getByRole('row').nth(1).waitFor();
+    await settled();
+    await shot('connection');
+    return await violations();
+  },
+
+  /** Handles the newest security event with a note, and opens it again. */
+  async handle(note) {
+    await to('security');
+    await page.getByRole('button', { name: 'Handle…' }).first().click();
+    await page.getByLabel('Note').fill(note);
+    await shot('handle');
+    const found = await violations();
+    await page.getByRole('button', { name: 'It is handled' }).click();
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    await page.getByLabel('Filter').selectOption({ label: 'All' });
+    const row = page.getByRole('row').filter({ hasText: note });
+    await row.getByRole('button', { name: 'Open again' }).click();
+    await row.waitFor({ state: 'detached' });
+    return found;
+  },
+
+  /** Waits until the audit tells of something that an account did. */
+  async audited(who, action) {
+    await to('audit');
+    const row = page.getByRole('row').filter({ hasText: who }).filter({ hasText: action });
+    while ((await row.count()) === 0) {
+      await page.getByRole('button', { name: 'Look again' }).click();
+      await settled();
+    }
+    await shot('audited');
+  },
+
+  /** Publishes a name, sees the link to it, and withdraws it. */
+  async name(label) {
+    await to('names');
+    await page.getByRole('button', { name: 'Add a name' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByRole('textbox', { name: 'Name' }).fill(label);
+    const found = await violations();
+    await dialog.getByRole('button', { name: 'Add a name' }).click();
+    await page.getByRole('link', { name: new RegExp(`^${label}\\.`) }).waitFor();
+    await shot('name');
+    await page.getByRole('button', { name: new RegExp(`^Remove ${label}\\.`) }).click();
+    await page.getByRole('link', { name: new RegExp(`^${label}\\.`) }).waitFor({ state: 'detached' });
+    return found;
+  },
+
+  /** Makes an account. */
+  async account(name, password, role) {
+    await to('settings');
+    await page.getByRole('button', { name: 'New account' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Name').fill(name);
+    await dialog.getByLabel('Password').fill(password);
+    await dialog.getByLabel('Role').selectOption(role);
+    await shot('account');
+    const found = await violations();
+    await dialog.getByRole('button', { name: 'New account' }).click();
+    await page.getByRole('button', { name: `Change ${name}` }).waitFor();
+    return found;
+  },
+
+  /** Takes an account away. */
+  async unaccount(name) {
+    await to('settings');
+    await page.getByRole('button', { name: `Remove ${name}` }).click();
+    await page.getByLabel(`Type ${name} to confirm`).fill(name);
+    await shot('unaccount');
+    const found = await violations();
+    await page.getByRole('button', { name: 'Remove the account' }).click();
+    await page.getByRole('button', { name: `Change ${name}` }).waitFor({ state: 'detached' });
+    return found;
+  },
+
+  /** Signs out, and in again with an account: by a wrong password first, and with a code where there is a secret for it. */
+  async signIn(name, password, secret) {
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByLabel('Name').fill(name);
+    await page.getByLabel('Password').fill('not the password');
+    await refused(async () => {
+      await page.getByRole('button', { name: 'Sign in' }).click();
+      await page.getByRole('alert').filter({ hasText: 'do not fit together' }).waitFor();
+    });
+    await shot('sign-in');
+    const found = await violations();
+    await page.getByLabel('Password').fill(password);
+    await refused(async () => {
+      await page.getByRole('button', { name: 'Sign in' }).click();
+      if (secret !== undefined) {
+        // That of this half minute was used when the secret was confirmed, and holds once.
+        await page.getByLabel('Six-digit code').fill(totp(secret, 1));
+        await shot('sign-in-code');
+        found.push(...(await violations()));
+        await page.getByRole('button', { name: 'Sign in' }).click();
+      }
+      await page.getByText('Live', { exact: true }).waitFor();
+    });
+    return found;
+  },
+
+  /** Has one's own account asked for codes, and gives the secret. */
+  async codes() {
+    await to('settings');
+    await page.getByRole('button', { name: 'Ask for a code, too' }).click();
+    await page.getByRole('img', { name: 'QR code' }).waitFor();
+    const found = await violations();
+    await shot('codes');
+    const secret = await page.getByRole('dialog').locator('code').textContent();
+    await page.getByLabel('Six-digit code').fill(totp(secret, 0));
+    await page.getByRole('button', { name: 'Confirm' }).click();
+    await page.getByRole('button', { name: 'Ask for codes no more' }).waitFor();
+    return { secret, found };
+  },
+
+  async password(old, wanted) {
+    await to('settings');
+    await page.getByRole('button', { name: 'Change the password' }).click();
+    await page.getByLabel('Password until now').fill(old);
+    await page.getByLabel('New password').fill(wanted);
+    await shot('password');
+    const found = await violations();
+    await page.getByRole('dialog').getByRole('button', { name: 'Change the password' }).click();
+    await page.getByText('The password is changed.').waitFor();
+    return found;
+  },
+
+  /** Switches the networks off, and on again. */
+  async switch() {
+    await to('overview');
+    await page.getByRole('button', { name: 'Switch off' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Switch off' }).click();
+    const on = page.getByRole('button', { name: 'Switch on' });
+    await on.waitFor();
+    await settled();
+    await shot('off');
+    const found = await violations();
+    await on.click();
+    await on.waitFor({ state: 'detached' });
+    return found;
   },
 
   /** What went wrong in the browser since the last time. */

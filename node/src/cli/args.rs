@@ -79,6 +79,10 @@ pub(crate) enum DaemonCommand {
     Join(JoinArgs),
     /// Run the daemon in the foreground
     Up(UpArgs),
+    /// Switch this machine's networks on; the daemon runs already
+    On,
+    /// Switch this machine's networks off; the daemon stays, and remembers
+    Off,
     /// Stop the running daemon
     Down,
     /// Leave a network and forget it
@@ -87,6 +91,9 @@ pub(crate) enum DaemonCommand {
     Status(StatusArgs),
     /// List the other members
     Peers(NetworkArgs),
+    /// Watch peers as things happen: paths, rates, round trips, relays
+    #[command(after_help = TOP_JSON)]
+    Top(TopArgs),
     /// Ask a peer for replies from inside the tunnel, and show which path each took
     Ping(PingArgs),
     /// Explain how a peer is reached: every way tried, and what would improve it
@@ -270,6 +277,33 @@ pub(crate) enum Check {
     Live,
     /// The daemon can do its job
     Ready,
+}
+
+/// What a program that reads `top --json` needs to know.
+const TOP_JSON: &str = "\
+With --json there is one document per interval, each on a line of its own:
+  schema, time, state          1; when (RFC 3339); what the daemon is doing
+  rx_bytes_per_s, tx_bytes_per_s
+                               received and sent in the interval, from and to all peers
+  networks[]                   label, name, control_peers, home_relay
+    .peers[]                   as in status --json, and rx_bytes_per_s, tx_bytes_per_s
+  relays[]                     as in relays --json
+  attention[]                  what, command
+A rate is null where the daemon or the peer was not there an interval before. While no daemon runs there are no
+documents.";
+
+/// `top`
+#[derive(Debug, Args)]
+pub(crate) struct TopArgs {
+    /// From one look to the next
+    #[arg(long, short, value_name = "DURATION", default_value = "1s")]
+    pub(crate) interval: Span,
+    /// Print what is seen in one interval and end; also done where stdout is no terminal
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Which network is meant.
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
 }
 
 /// `ping`

@@ -37,7 +37,10 @@ fn text(link: &SignInLink, _: Style) -> String {
         Role::Admin => "do everything",
     };
     let time = coarse(link.expires_s);
-    format!("{}\n\nWho opens it first may {may}; it is good for {time}, once.\n", link.url)
+    let trust = link.fingerprint.as_ref().map_or_else(String::new, |fingerprint| {
+        format!("\nThe browser asks whether to trust this machine's own certificate. Its SHA-256 fingerprint is\n{fingerprint}\n")
+    });
+    format!("{}\n\nWho opens it first may {may}; it is good for {time}, once.\n{trust}", link.url)
 }
 
 /// Whether somebody sees a browser that opens here: not over SSH, and not as another user than the screen's.
@@ -69,6 +72,7 @@ mod tests {
             url: "http://127.0.0.1:42080/#sign-in=00ff".into(),
             role: Role::Admin,
             expires_s: 300,
+            fingerprint: None,
         };
         let shown = text(&link, Style::PLAIN);
         assert_eq!(shown.lines().next(), Some("http://127.0.0.1:42080/#sign-in=00ff"));

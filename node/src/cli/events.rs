@@ -1,14 +1,19 @@
 //! `holloway events`: what happened, and what happens.
+//!
+//! Following outlives the daemon: when it ends the stream, that is said, it is looked for until it is back, and what
+//! happened meanwhile is shown before what happens then.
+
+use std::time::Duration;
 
 use holloway_dashboard::api::{Event, Events, EventsQuery, SchemaVersion, Severity};
-use holloway_dashboard::client::{Client, EventStream, Streamed};
+use holloway_dashboard::client::{Client, Streamed};
 use serde_json::json;
 
 use super::context::Context;
 use super::escape::shown;
 use super::failure::Failure;
 use super::meaning::Extent;
-use super::output::{Form, Output, to_stderr};
+use super::output::{Form, Output};
 use super::signals::StopSignals;
 use super::style::Style;
 
@@ -21,7 +26,10 @@ const PAST_MAX: usize = 10_000;
 /// Past events before the present ones, as `tail -f` has it.
 const LEAD_IN: usize = 10;
 
-/// Lists events, or follows them until the daemon ends or somebody stops us.
+/// From one look for a daemon that has ended to the next.
+const RETURN_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Lists events, or follows them until somebody stops us.
 pub(crate) async fn run(context: &Context, extent: Extent) -> Result<(), Failure> {
     let (client, output) = (context.daemon()?, context.output());
     match extent {
@@ -34,7 +42,7 @@ pub(crate) async fn run(context: &Context, extent: Extent) -> Result<(), Failure
         Extent::Following => {
             let mut signals = StopSignals::listen();
             tokio::select! {
-                followed = follow(&client, output) => followed,
+                followed = follow(context, client) => followed,
                 () = signals.asked() => Ok(()),
             }
         }
@@ -59,45 +67,71 @@ async fn past(client: &Client, after: Option<u64>) -> Result<Events, Failure> {
     }
 }
 
-/// The stream is opened before the past is read, so that nothing falls between the two.
-async fn follow(client: &Client, output: Output) -> Result<(), Failure> {
-    let mut stream = client.stream_events().await?;
-    let past = past(client, None).await?;
-    let mut follower = Follower { output, last: 0 };
-    for event in &past.events[past.events.len().saturating_sub(LEAD_IN)..] {
-        follower.show(event)?;
+async fn follow(context: &Context, client: Client) -> Result<(), Failure> {
+    let output = context.output();
+    let mut follower = Follower { output, last: None };
+    follower.go_on(&client).await?;
+    loop {
+        output.note("the daemon has ended the stream; waiting for it");
+        let client = returned(context).await;
+        output.note("the daemon is back");
+        // It may be gone again already: then it is waited for again.
+        if let Err(failure @ (Failure::Closed | Failure::Told(_))) = follower.go_on(&client).await {
+            return Err(failure);
+        }
     }
-    follower.last = past.next.max(follower.last);
-    follower.go_on(client, &mut stream).await
+}
+
+/// The daemon, once there is one again.
+async fn returned(context: &Context) -> Client {
+    loop {
+        tokio::time::sleep(RETURN_INTERVAL).await;
+        if let Ok(client) = context.daemon()
+            && client.health().await.is_ok_and(|health| health.live)
+        {
+            return client;
+        }
+    }
 }
 
 /// Shows every event once.
 struct Follower {
     output: Output,
-    last: u64,
+    /// The newest that has been shown; before the first look, none.
+    last: Option<u64>,
 }
 
 impl Follower {
-    async fn go_on(&mut self, client: &Client, stream: &mut EventStream) -> Result<(), Failure> {
-        while let Some(streamed) = stream.next().await? {
+    /// Follows until the daemon ends the stream, which is opened before the past is read, so that nothing falls between.
+    async fn go_on(&mut self, client: &Client) -> Result<(), Failure> {
+        let mut stream = client.stream_events().await?;
+        self.catch_up(client).await?;
+        // A stream that breaks off is one that ended: so it looks when the daemon is killed.
+        while let Ok(Some(streamed)) = stream.next().await {
             match streamed {
                 Streamed::Event(event) => self.show(&event)?,
-                Streamed::Missed(_) => {
-                    for event in &past(client, Some(self.last)).await?.events {
-                        self.show(event)?;
-                    }
-                }
+                Streamed::Missed(_) => self.catch_up(client).await?,
             }
         }
-        to_stderr("the daemon has ended the stream\n");
+        Ok(())
+    }
+
+    /// Shows what has happened since the last event; at first, the newest.
+    async fn catch_up(&mut self, client: &Client) -> Result<(), Failure> {
+        let past = past(client, self.last).await?;
+        let skipped = if self.last.is_none() { past.events.len().saturating_sub(LEAD_IN) } else { 0 };
+        for event in &past.events[skipped..] {
+            self.show(event)?;
+        }
+        self.last = Some(past.next.max(self.last.unwrap_or(0)));
         Ok(())
     }
 
     fn show(&mut self, event: &Event) -> Result<(), Failure> {
-        if event.id <= self.last {
+        if self.last.is_some_and(|last| event.id <= last) {
             return Ok(());
         }
-        self.last = event.id;
+        self.last = Some(event.id);
         match self.output.form() {
             Form::Json => self.output.document(&json!({"schema": 1, "event": event})),
             Form::Text => self.output.print(&line(event, Style::of_stdout())),

@@ -5,14 +5,14 @@ use std::time::Duration;
 use clap_complete::Shell;
 use holloway_dashboard::api::{
     ApiError, Block, CreateInvite, CreateNetwork, DnsAdd, DnsQuery, DnsRemove, ErrorCode, InNetwork, Revoke, Right,
-    WhyQuery,
+    Switch, WhyQuery,
 };
 use holloway_dns::PublishedRecord;
 use holloway_wire::{Bootstrap, Label};
 
 use super::args::{
     CertificateCommand, Check, Command, CreateArgs, DaemonCommand, DemoArgs, DnsCommand, InviteArgs, InviteCommand,
-    JoinArgs, LeaveArgs, MemberArgs, NetworkArgs, NewInviteArgs, PingArgs, RightArg, ServiceCommand, UpArgs,
+    JoinArgs, LeaveArgs, MemberArgs, NetworkArgs, NewInviteArgs, PingArgs, RightArg, ServiceCommand, TopArgs, UpArgs,
 };
 use super::dashboard::Opening;
 use super::demo_tool::DemoToolArgs;
@@ -20,6 +20,7 @@ use super::escape;
 use super::failure::Failure;
 use super::join::{InviteSource, JoinPlan};
 use super::ping::PingPlan;
+use super::top::{Extent as TopExtent, TopPlan};
 
 /// What is to be done.
 #[derive(Debug)]
@@ -48,11 +49,13 @@ pub(crate) enum Request {
     RevokeInvite { id: String, network: InNetwork },
     Join(JoinPlan),
     Up(UpMode),
+    Switch(Switch),
     Down,
     Leave { label: Label, consent: Consent },
     Status,
     Check(Check),
     Peers(InNetwork),
+    Top(TopPlan),
     Ping(PingPlan),
     Why(WhyQuery),
     Relays(InNetwork),
@@ -132,10 +135,13 @@ impl Request {
             DaemonCommand::Invites(network) => Self::Invites(network.into()),
             DaemonCommand::Join(args) => Self::Join(join(args)?),
             DaemonCommand::Up(args) => Self::Up(up(&args)),
+            DaemonCommand::On => Self::Switch(Switch { on: true }),
+            DaemonCommand::Off => Self::Switch(Switch { on: false }),
             DaemonCommand::Down => Self::Down,
             DaemonCommand::Leave(args) => leave(&args)?,
             DaemonCommand::Status(args) => args.check.map_or(Self::Status, Self::Check),
             DaemonCommand::Peers(network) => Self::Peers(network.into()),
+            DaemonCommand::Top(args) => Self::Top(top(args)),
             DaemonCommand::Ping(args) => Self::Ping(ping(args)),
             DaemonCommand::Why(MemberArgs { name, network }) => Self::Why(WhyQuery { name, network: network.network }),
             DaemonCommand::Relays(network) => Self::Relays(network.into()),
@@ -243,6 +249,16 @@ fn ping(typed: PingArgs) -> PingPlan {
         count: typed.count,
         interval: typed.interval.0.max(INTERVAL_MIN),
         timeout: typed.timeout.0,
+    }
+}
+
+fn top(typed: TopArgs) -> TopPlan {
+    /// More often, looking would be most of what there is to see.
+    const INTERVAL_MIN: Duration = Duration::from_millis(100);
+    TopPlan {
+        network: typed.network.into(),
+        interval: typed.interval.0.max(INTERVAL_MIN),
+        extent: if typed.once { TopExtent::Once } else { TopExtent::UntilStopped },
     }
 }
 

@@ -45,7 +45,9 @@ mod session;
 mod signals;
 mod status;
 mod style;
+mod switching;
 mod table;
+mod top;
 mod up;
 mod why;
 

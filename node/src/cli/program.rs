@@ -15,7 +15,7 @@ use super::meaning::{Action, Alone, Request};
 use super::output::{Form, Output, to_stderr};
 use super::{
     certificates, completions, dashboard, demo_tool, detach, doctor, down, events, invites, join, members, netcheck,
-    networks, overview, peers, ping, probe, records, relays, routes, service, status, up, why,
+    networks, overview, peers, ping, probe, records, relays, routes, service, status, switching, top, up, why,
 };
 use crate::demo;
 
@@ -64,11 +64,13 @@ async fn serve(request: Request, context: &Context) -> Result<(), Failure> {
             None => up::run(context).await,
             Some(readiness) => detach::run(context, readiness).await,
         },
+        Request::Switch(switch) => switching::run(context, switch).await,
         Request::Down => down::run(context).await,
         Request::Leave { label, consent } => networks::leave(context, &label, consent).await,
         Request::Status => status::show(context).await,
         Request::Check(check) => status::check(context, check).await,
         Request::Peers(network) => peers::list(context, &network).await,
+        Request::Top(plan) => top::run(context, plan).await,
         Request::Ping(plan) => ping::run(context, plan).await,
         Request::Why(query) => why::show(context, &query).await,
         Request::Relays(network) => relays::list(context, &network).await,
@@ -163,7 +165,7 @@ mod tests {
     fn every_command_of_this_version_is_there_and_no_other() {
         let names: Vec<String> =
             Typed::command().get_subcommands().filter(|c| !c.is_hide_set()).map(|c| c.get_name().to_owned()).collect();
-        let expected = "create invite invites join up down leave status peers ping why relays routes netcheck revoke block \
+        let expected = "create invite invites join up down leave status peers top ping why relays routes netcheck revoke block \
                         unblock certificate dns events dashboard doctor service demo completions";
         assert_eq!(names, expected.split_whitespace().collect::<Vec<_>>());
     }

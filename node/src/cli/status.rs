@@ -40,7 +40,7 @@ fn text(status: &Status, style: Style) -> String {
     let mut text = format!(
         "holloway {}  {}, up {}\n",
         shown(&status.version),
-        state_words(status.state, style),
+        state_words(status, style),
         coarse(status.uptime_s)
     );
     for network in &status.networks {
@@ -51,8 +51,11 @@ fn text(status: &Status, style: Style) -> String {
     text
 }
 
-fn state_words(state: DaemonState, style: Style) -> String {
-    match state {
+fn state_words(status: &Status, style: Style) -> String {
+    if !status.on {
+        return style.warning("switched off (holloway on)");
+    }
+    match status.state {
         DaemonState::Starting => style.warning("starting"),
         DaemonState::Waiting => style.warning("waiting for a network (holloway create, or holloway join)"),
         DaemonState::Ready => style.good("ready"),
@@ -213,6 +216,7 @@ mod tests {
             version: "0.1.0".into(),
             state: DaemonState::Ready,
             uptime_s: 11_520,
+            on: true,
             networks: vec![network],
             dataplane: Some(dataplane()),
             attention: vec![Attention { what: "carol has no path".into(), command: "holloway ping carol".into() }],

@@ -25,6 +25,12 @@ impl Style {
     /// No colours; signs beyond ASCII.
     #[cfg(test)]
     pub(crate) const PLAIN: Self = Self { colours: Colours::None, signs: Signs::Unicode };
+    /// No colours, and ASCII.
+    #[cfg(test)]
+    pub(crate) const ASCII: Self = Self { colours: Colours::None, signs: Signs::Ascii };
+    /// Colours, and signs beyond ASCII.
+    #[cfg(test)]
+    pub(crate) const FULL: Self = Self { colours: Colours::Ansi, signs: Signs::Unicode };
 
     /// What fits standard output.
     pub(crate) fn of_stdout() -> Self {
@@ -41,6 +47,21 @@ impl Style {
         let wanted = variable("NO_COLOR").is_none() && variable("TERM").is_none_or(|term| term != "dumb");
         let colours = if is_terminal && wanted { Colours::Ansi } else { Colours::None };
         Self { colours, signs: signs(["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable).as_deref()) }
+    }
+
+    /// Whether there are colours.
+    pub(crate) fn has_colours(self) -> bool {
+        self.colours == Colours::Ansi
+    }
+
+    /// Whether there are signs beyond ASCII.
+    pub(crate) fn has_signs(self) -> bool {
+        self.signs == Signs::Unicode
+    }
+
+    /// The same without colours: for text that is painted by other means.
+    pub(crate) fn without_colours(self) -> Self {
+        Self { colours: Colours::None, ..self }
     }
 
     /// Something well.

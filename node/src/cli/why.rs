@@ -16,7 +16,7 @@ pub(crate) async fn show(context: &Context, query: &WhyQuery) -> Result<(), Fail
 }
 
 /// `here` writes a command as it is to be typed here.
-fn text(why: &Why, style: Style, here: impl Fn(&str) -> String) -> String {
+pub(super) fn text(why: &Why, style: Style, here: impl Fn(&str) -> String) -> String {
     let mut text = format!("{}\n\n", style.heading(&shown(&why.summary)));
     for (name, value) in lines(why) {
         text.push_str(&format!("  {name:<9} {value}\n"));
@@ -82,13 +82,19 @@ fn advice_words(advice: &Advice, here: impl Fn(&str) -> String) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod examples {
     use holloway_dashboard::api::{SchemaVersion, WayKind};
 
-    use super::super::peers::examples::{bob, carol};
+    use super::super::peers::examples::bob;
     use super::*;
 
-    fn way(endpoint: Option<&str>, relay: Option<&str>, result: WayResult, words: &str) -> TriedWay {
+    /// One way to a peer.
+    pub(in super::super) fn way(
+        endpoint: Option<&str>,
+        relay: Option<&str>,
+        result: WayResult,
+        words: &str,
+    ) -> TriedWay {
         TriedWay {
             endpoint: endpoint.map(str::to_owned),
             relay: relay.map(str::to_owned),
@@ -100,7 +106,8 @@ mod tests {
         }
     }
 
-    fn example() -> Why {
+    /// A peer that is reached straight, with other ways to it.
+    pub(in super::super) fn example() -> Why {
         Why {
             schema: SchemaVersion,
             network: "home".into(),
@@ -118,6 +125,13 @@ mod tests {
             advice: Some(Advice { what: "send it something".into(), command: Some("holloway ping bob".into()) }),
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::peers::examples::carol;
+    use super::examples::{example, way};
+    use super::*;
 
     fn plain(why: &Why) -> String {
         text(why, Style::PLAIN, str::to_owned)

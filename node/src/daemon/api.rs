@@ -18,8 +18,9 @@ use super::engine::{Call, Done, Input, NetworkView, View};
 use super::explaining;
 use super::journal::{Journal, shown};
 use super::membership::Membership;
+use super::metrics::{self, Figures};
 use super::names::fqdn;
-use super::status::{network_status, path_at, peer_status, rights, status, to_rights};
+use super::status::{path_at, peer_status, rights, status, to_rights};
 use crate::clock::rfc3339;
 use crate::store::Store;
 
@@ -107,7 +108,7 @@ impl Daemon for Api {
             (true, true) => doc::DaemonState::Waiting,
             (true, false) => doc::DaemonState::Ready,
         };
-        Ok(status(&view, self.started.elapsed(), state))
+        Ok(status(&view, self.started.elapsed(), state, self.membership.is_on()))
     }
 
     async fn peers(&self, network: InNetwork) -> Result<doc::Peers, ApiError> {
@@ -280,9 +281,15 @@ impl Daemon for Api {
         let mut records = Vec::new();
         for network in self.networks(&network).await? {
             let own = network.snapshot.names.iter().filter(|(node, _)| *node == network.snapshot.node);
-            records.extend(own.flat_map(|(_, records)| records).map(|record| dns_record(record, &network)));
+            let host = &network.snapshot.label;
+            records.extend(own.flat_map(|(_, records)| records).map(|record| dns_record(record, host, &network)));
         }
         Ok(doc::DnsList { schema: SchemaVersion, records })
+    }
+
+    async fn names(&self, network: InNetwork) -> Result<doc::Names, ApiError> {
+        let networks = self.networks(&network).await?;
+        Ok(doc::Names { schema: SchemaVersion, names: networks.iter().flat_map(published_names).collect() })
     }
 
     async fn dns_add(&self, request: doc::DnsAdd) -> Result<doc::DnsAdded, ApiError> {
@@ -295,7 +302,10 @@ impl Daemon for Api {
             value: record.value().to_owned(),
         };
         let done = self.command(request.network, Command::AddName(record.clone())).await?;
-        Ok(doc::DnsAdded { schema: SchemaVersion, record: dns_record(&record, &done.network) })
+        Ok(doc::DnsAdded {
+            schema: SchemaVersion,
+            record: dns_record(&record, &done.network.snapshot.label, &done.network),
+        })
     }
 
     async fn dns_remove(&self, request: doc::DnsRemove) -> Result<doc::DnsRemoved, ApiError> {
@@ -362,6 +372,10 @@ impl Daemon for Api {
         })
     }
 
+    async fn switch(&self, request: doc::Switch) -> Result<doc::Switched, ApiError> {
+        self.membership.switch(request.on).await
+    }
+
     async fn down(&self) -> Result<doc::Down, ApiError> {
         self.inputs
             .send(Input::Call(Call::Stop))
@@ -377,37 +391,21 @@ impl Daemon for Api {
     }
 
     async fn metrics(&self) -> String {
-        match self.view().await {
-            Ok(view) => metrics(&view, self.started.elapsed()),
-            Err(_) => String::new(),
-        }
+        let (Ok(status), Ok(view)) = (self.status().await, self.view().await) else {
+            return String::new();
+        };
+        metrics::rendered(&Figures {
+            status,
+            relays: doc::Relays {
+                schema: SchemaVersion,
+                relays: view.networks.iter().flat_map(explaining::relays).collect(),
+                own: view.networks.iter().filter_map(explaining::own_relay).collect(),
+            },
+            dns: view.dns.map(|server| server.snapshot()),
+            uptime: self.started.elapsed(),
+            unix: Duration::from_nanos(now_nanos()),
+        })
     }
-}
-
-/// The daemon's figures in the Prometheus text format.
-fn metrics(view: &View, uptime: Duration) -> String {
-    let mut text = String::new();
-    let mut line = |name: &str, labels: &str, value: f64| {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "holloway_{name}{{{labels}}} {value}");
-    };
-    line("uptime_seconds", "", uptime.as_secs_f64());
-    for network in &view.networks {
-        let of = network_status(network);
-        let labels = format!("network=\"{}\"", of.label);
-        line("control_peers", &labels, of.control.peers as f64);
-        line("members", &labels, of.peers.len() as f64 + 1.0);
-        for (reason, count) in &of.drops {
-            line("dropped_packets_total", &format!("{labels},reason=\"{reason}\""), *count as f64);
-        }
-        for peer in &of.peers {
-            let labels = format!("{labels},peer=\"{}\"", peer.name);
-            line("peer_received_bytes_total", &labels, peer.rx_bytes as f64);
-            line("peer_sent_bytes_total", &labels, peer.tx_bytes as f64);
-            line("peer_rotations_total", &labels, peer.rotations as f64);
-        }
-    }
-    text
 }
 
 fn unexpected() -> ApiError {
@@ -537,8 +535,25 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-fn dns_record(record: &NameRecord, network: &NetworkView) -> doc::DnsRecord {
-    let host = fqdn(&network.snapshot.label, &network.label);
+/// What all members publish, those apart whose certificates are not here.
+fn published_names(network: &NetworkView) -> impl Iterator<Item = doc::PublishedName> {
+    let snapshot = &network.snapshot;
+    let label_of = |node| match snapshot.peers.iter().find(|peer| peer.node == node) {
+        Some(peer) => Some(&peer.label),
+        None => (node == snapshot.node).then_some(&snapshot.label),
+    };
+    let of_members = snapshot.names.iter().filter_map(move |(node, records)| Some((label_of(*node)?, records)));
+    of_members.flat_map(move |(owner, records)| {
+        records.iter().map(move |record| doc::PublishedName {
+            owner: owner.to_string(),
+            record: dns_record(record, owner, network),
+        })
+    })
+}
+
+/// A record of the member with this label.
+fn dns_record(record: &NameRecord, owner: &Label, network: &NetworkView) -> doc::DnsRecord {
+    let host = fqdn(owner, &network.label);
     let name = if record.name.is_empty() { host } else { format!("{}.{host}", record.name) };
     doc::DnsRecord {
         network: network.label.to_string(),

@@ -64,6 +64,8 @@ pub(crate) enum Call {
     Open(Box<Joining>, oneshot::Sender<Result<NetworkView, ApiError>>),
     /// Tell when what some member knows is known here, names included; not before the network runs.
     CaughtUp(NetworkId, oneshot::Sender<()>),
+    /// Stop all networks; they stay in the store.
+    CloseAll(oneshot::Sender<()>),
     /// Stop and forget a network.
     Close(Label, oneshot::Sender<Result<NetworkKey, ApiError>>),
     /// Stop everything.
@@ -334,6 +336,11 @@ impl Engine {
             Call::Close(label, reply) => {
                 let _ = reply.send(self.close(&label).await);
             }
+            Call::CloseAll(reply) => {
+                self.close_networks().await;
+                self.update_names().await;
+                let _ = reply.send(());
+            }
             Call::Stop => self.closing = true,
         }
     }
@@ -420,6 +427,10 @@ impl Engine {
 
     pub(crate) async fn close_all(&mut self) {
         self.names.stop().await;
+        self.close_networks().await;
+    }
+
+    async fn close_networks(&mut self) {
         let now = self.clock.now();
         let mut networks = std::mem::take(&mut self.networks);
         networks.values_mut().for_each(|network| network.stop_relay(now));

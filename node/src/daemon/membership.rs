@@ -1,8 +1,9 @@
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use holloway_config::{Settings, StateDir};
 use holloway_dashboard::api::{
-    ApiError, CreateNetwork, ErrorCode, Join, Joined, Left, NetworkCreated, SchemaVersion, Severity,
+    ApiError, CreateNetwork, ErrorCode, Join, Joined, Left, NetworkCreated, SchemaVersion, Severity, Switched,
 };
 use holloway_mesh::{Identity, Redeemer, found};
 use holloway_wire::{Bootstrap, Label, NameError, NetworkId, NodeId};
@@ -27,6 +28,8 @@ pub(crate) struct Membership {
     pub(crate) journal: Journal,
     pub(crate) clock: Clock,
     pub(crate) extent: Extent,
+    /// Whether the networks run.
+    pub(crate) is_on: AtomicBool,
     /// Held by the one procedure that runs; when a control plane ended here last.
     pub(crate) busy: Mutex<Option<Instant>>,
 }
@@ -35,6 +38,7 @@ impl Membership {
     /// Founds a network on this machine.
     pub(crate) async fn create(&self, request: CreateNetwork) -> Result<NetworkCreated, ApiError> {
         let last_end = self.busy.lock().await;
+        self.refuse_while_off()?;
         let label: Label = request.label.parse().map_err(|error: NameError| {
             ApiError::new(ErrorCode::NameInvalid, format!("{:?} cannot name a network: {error}", request.label))
         })?;
@@ -77,6 +81,7 @@ impl Membership {
     /// Redeems an invite and runs the network.
     pub(crate) async fn join(&self, request: Join) -> Result<Joined, ApiError> {
         let mut last_end = self.busy.lock().await;
+        self.refuse_while_off()?;
         let listen_patience = listen_patience(*last_end);
         let mut end = NotedEnd { at: &mut last_end, is_running: false };
         let start = Instant::now();
@@ -180,18 +185,66 @@ impl Membership {
         };
         let label: Label = label.parse().map_err(|_| unknown())?;
         let closed = self.ask(|reply| Call::Close(label.clone(), reply)).await?;
-        match closed {
+        let key = match closed {
             Ok(key) => {
                 *last_end = Some(Instant::now());
-                self.store.remove_network(key).await.map_err(|error| store_error(&error))?;
+                Some(key)
             }
-            // A join that never came to an end has left its keys.
-            Err(_) if keys::exist(&self.state_dir, &label) => {}
-            Err(error) => return Err(error),
+            Err(error) => match self.stored(&label).await? {
+                // Switched off, it does not run.
+                Some(stored) => Some(stored.key),
+                // A join that never came to an end has left its keys.
+                None if keys::exist(&self.state_dir, &label) => None,
+                None => return Err(error),
+            },
+        };
+        if let Some(key) = key {
+            self.store.remove_network(key).await.map_err(|error| store_error(&error))?;
         }
         keys::remove(&self.state_dir, &label).map_err(|error| internal(&error))?;
         self.journal.note(Severity::Info, "left", &label, format!("left {label} and forgot its keys"), &[]);
         Ok(Left { schema: SchemaVersion, label: label.to_string() })
+    }
+
+    /// Switches the networks on or off. They are off when this says so, also after a restart.
+    pub(crate) async fn switch(&self, on: bool) -> Result<Switched, ApiError> {
+        let mut last_end = self.busy.lock().await;
+        if self.is_on() != on {
+            self.store.keep_switch(on).await.map_err(|error| store_error(&error))?;
+        }
+        self.is_on.store(on, Ordering::Release);
+        if on {
+            self.open_missing(listen_patience(*last_end)).await?;
+        } else {
+            self.ask(Call::CloseAll).await?;
+            *last_end = Some(Instant::now());
+        }
+        Ok(Switched { schema: SchemaVersion, on })
+    }
+
+    /// Runs those networks that do not run yet.
+    async fn open_missing(&self, listen_patience: Duration) -> Result<(), ApiError> {
+        let running = self.ask(Call::View).await?.networks;
+        for stored in self.store.networks().await.map_err(|error| store_error(&error))? {
+            if running.iter().all(|network| network.id != stored.network) {
+                let joining = self.kept(stored).map_err(|error| internal(&error))?;
+                self.open(Joining { listen_patience, ..joining }).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the networks run.
+    pub(crate) fn is_on(&self) -> bool {
+        self.is_on.load(Ordering::Acquire)
+    }
+
+    fn refuse_while_off(&self) -> Result<(), ApiError> {
+        if self.is_on() {
+            return Ok(());
+        }
+        let refusal = ApiError::new(ErrorCode::SwitchedOff, "this machine's networks are switched off");
+        Err(refusal.with_hint("switch them on first: holloway on"))
     }
 
     /// Runs what was kept from before.
@@ -247,6 +300,11 @@ impl Membership {
         let stopping = || ApiError::new(ErrorCode::DaemonNotRunning, "the daemon is stopping");
         self.inputs.send(Input::Call(call(sender))).await.map_err(|_| stopping())?;
         receiver.await.map_err(|_| stopping())
+    }
+
+    async fn stored(&self, label: &Label) -> Result<Option<StoredNetwork>, ApiError> {
+        let known = self.store.networks().await.map_err(|error| store_error(&error))?;
+        Ok(known.into_iter().find(|network| network.label == *label))
     }
 
     async fn refuse_known(&self, label: &Label) -> Result<(), ApiError> {

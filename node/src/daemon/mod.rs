@@ -11,10 +11,12 @@ mod joining;
 mod journal;
 mod keys;
 mod membership;
+mod metrics;
 mod names;
 mod network;
 mod opening;
 mod pages;
+mod pages_tls;
 mod port_mapping;
 mod relaying;
 mod resolving;
@@ -34,7 +36,7 @@ use anyhow::Context;
 use holloway_config::{Settings, SocketAccess, StateDir, effective_uid};
 use holloway_dashboard::api::ApiError;
 use holloway_dashboard::client::Client;
-use holloway_dashboard::server::{Access, Pages, bind_unix, serve};
+use holloway_dashboard::server::{Access, Daemon, Pages, Services, bind_unix, serve};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -48,6 +50,7 @@ use pages::PagesServer;
 use resolving::Resolving;
 
 use crate::clock::Clock;
+use crate::console::{ConsoleService, Keeper, Place};
 use crate::store::Store;
 
 /// What a daemon needs to know to start.
@@ -65,6 +68,7 @@ struct Running {
     server: JoinHandle<()>,
     stop_server: oneshot::Sender<()>,
     pages: Option<PagesServer>,
+    keeper: Option<Keeper>,
     journal: JoinHandle<()>,
     store: Store,
     _lock: File,
@@ -139,6 +143,9 @@ impl Running {
         if let Some(pages) = self.pages {
             pages.stop().await;
         }
+        if let Some(keeper) = self.keeper {
+            keeper.stop().await;
+        }
         // With the engine and the server its last clones are gone.
         let _ = self.journal.await;
         self.store.close().await;
@@ -167,8 +174,15 @@ async fn start(
     let names = Names::start(dns, resolving).await;
     let (journal, journal_task) = Journal::start(store.clone(), clock);
     let (inputs, queue) = mpsc::channel(INPUTS_MAX);
-    let engine =
-        Engine::new(clock, options.settings.clone(), store.clone(), inputs.clone(), names, journal.clone(), local);
+    let engine = Engine::new(
+        clock,
+        options.settings.clone(),
+        store.clone(),
+        inputs.clone(),
+        names,
+        journal.clone(),
+        local.clone(),
+    );
     let membership = Membership {
         state_dir: options.state_dir.clone(),
         settings: options.settings.clone(),
@@ -177,6 +191,7 @@ async fn start(
         journal: journal.clone(),
         clock,
         extent,
+        is_on: AtomicBool::new(store.is_on().await?),
         busy: Mutex::new(None),
     };
     let is_ready = Arc::new(AtomicBool::new(false));
@@ -190,17 +205,23 @@ async fn start(
     };
     let engine = open_kept(engine, &api).await?;
     let listening = match extent {
-        Extent::Whole => pages::listen(&options.settings.dashboard).await,
+        Extent::Whole => pages::listen(&options.settings.dashboard, &options.state_dir, &local).await,
         Extent::Bare => Err("no daemon runs; start it with: holloway up".into()),
     };
     if let (Err(reason), Extent::Whole) = (&listening, extent) {
         tracing::warn!(%reason, "no pages for browsers");
     }
-    let (listener, pages) =
-        listening.map(|(listener, pages)| (Some(listener), Ok(pages))).unwrap_or_else(|reason| (None, Err(reason)));
-    let api = Arc::new(api);
-    let (server, stop_server) = start_server(api.clone(), socket, access, pages.clone())?;
-    let pages = listener.zip(pages.ok()).map(|(listener, pages)| PagesServer::start(listener, &pages, api));
+    let (entrance, pages) =
+        listening.map(|(entrance, pages)| (Some(entrance), Ok(pages))).unwrap_or_else(|reason| (None, Err(reason)));
+    let api: Arc<dyn Daemon> = Arc::new(api);
+    let watched = Keeper::watched();
+    let services = Services { daemon: api.clone(), console: Arc::new(ConsoleService::new(watched.clone())) };
+    let (server, stop_server) = start_server(services.clone(), socket, access, pages.clone())?;
+    let pages = entrance.zip(pages.ok()).map(|(entrance, pages)| PagesServer::start(entrance, pages, services));
+    let keeper = match extent {
+        Extent::Whole => Some(Keeper::start(console_place(options, &store).await?, api, watched)),
+        Extent::Bare => None,
+    };
     watch_addresses(inputs.clone());
     is_ready.store(true, Ordering::Release);
     Ok(Running {
@@ -209,6 +230,7 @@ async fn start(
         server,
         stop_server,
         pages,
+        keeper,
         journal: journal_task,
         store,
         _lock: lock,
@@ -223,8 +245,20 @@ async fn open_store(state_dir: &StateDir) -> anyhow::Result<Store> {
     Ok(if has_networks { Store::open_existing(&path).await? } else { Store::open(&path).await? })
 }
 
+/// Where the console keeps what it looks back at.
+async fn console_place(options: &DaemonOptions, store: &Store) -> anyhow::Result<Place> {
+    Ok(Place {
+        setting: options.settings.dashboard.store.clone(),
+        file: options.state_dir.path().join("console.db"),
+        machine: store.machine_key().await?,
+    })
+}
+
 /// Runs the networks that were kept from before. One that cannot run stops the start, with everything taken down.
 async fn open_kept(mut engine: Engine, api: &Api) -> anyhow::Result<Engine> {
+    if !api.membership.is_on() {
+        return Ok(engine);
+    }
     for stored in api.store.networks().await? {
         let label = stored.label.clone();
         let opened = match api.membership.kept(stored) {
@@ -240,7 +274,7 @@ async fn open_kept(mut engine: Engine, api: &Api) -> anyhow::Result<Engine> {
 }
 
 fn start_server(
-    api: Arc<Api>,
+    services: Services,
     socket: &Path,
     access: SocketAccess,
     pages: Result<Pages, Arc<str>>,
@@ -256,7 +290,7 @@ fn start_server(
     let listener = bind_unix(socket, access.mode(), group).context("cannot open the API socket")?;
     let (stop, stopped) = oneshot::channel::<()>();
     let access = Access { daemon_uid: effective_uid(), group_gid: group };
-    let server = tokio::spawn(serve(listener, api, access, pages, async move {
+    let server = tokio::spawn(serve(listener, services, access, pages, async move {
         // A dropped sender means the same.
         let _ = stopped.await;
     }));

@@ -17,20 +17,21 @@ use crate::clock::rfc3339;
 const ONLINE_FOR: Duration = Duration::from_secs(30);
 
 /// Everything `status` shows.
-pub(crate) fn status(view: &View, uptime: Duration, state: DaemonState) -> Status {
+pub(crate) fn status(view: &View, uptime: Duration, state: DaemonState, on: bool) -> Status {
     let names = &view.names;
     Status {
         schema: SchemaVersion,
         version: env!("CARGO_PKG_VERSION").into(),
         state,
         uptime_s: uptime.as_secs(),
+        on,
         networks: view.networks.iter().map(network_status).collect(),
         dataplane: view
             .networks
             .iter()
             .map(|network| dataplane_status(&network.dataplane))
             .reduce(|one, other| least(one, &other)),
-        attention: attention(view, names),
+        attention: attention(view, names, on),
         dns: DnsStatus {
             listening: names.listening.iter().map(ToString::to_string).collect(),
             integration: names.integration.clone(),
@@ -216,10 +217,12 @@ pub(crate) fn to_rights(wanted: &[Right]) -> Rights {
 }
 
 /// What an operator should do something about; each with the command that does it.
-fn attention(view: &View, names: &NamesView) -> Vec<Attention> {
+fn attention(view: &View, names: &NamesView, on: bool) -> Vec<Attention> {
     let item = |what: String, command: &str| Attention { what, command: command.to_owned() };
     let mut items = Vec::new();
-    if view.networks.is_empty() {
+    if !on {
+        items.push(item("this machine's networks are switched off".into(), "holloway on"));
+    } else if view.networks.is_empty() {
         items.push(item("this machine is in no network yet".into(), "holloway join <invite>"));
     }
     for network in &view.networks {

@@ -21,7 +21,7 @@ const SHARED_MEMORY: &str = "-shm";
 
 /// What lies where the store should be.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(crate) enum Found {
     /// Nothing, and no trace of an earlier store.
     Nothing,
     /// A database, by its first bytes.
@@ -29,7 +29,7 @@ pub(super) enum Found {
 }
 
 /// Looks at the file without changing anything.
-pub(super) fn inspect(path: &Path) -> Result<Found, StoreError> {
+pub(crate) fn inspect(path: &Path) -> Result<Found, StoreError> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return inspect_absence(path),
         Err(error) => return Err(io_error(path, error)),
@@ -84,7 +84,7 @@ pub(super) fn damaged(path: &Path, what: impl Into<String>) -> StoreError {
 }
 
 /// Where a new store is made before it gets its name; what an earlier attempt left there is removed.
-pub(super) fn nursery(path: &Path) -> Result<PathBuf, StoreError> {
+pub(crate) fn nursery(path: &Path) -> Result<PathBuf, StoreError> {
     let nursery = beside(path, ".new");
     for leftover in [nursery.clone(), beside(&nursery, LOG), beside(&nursery, SHARED_MEMORY)] {
         match fs::remove_file(&leftover) {
@@ -98,7 +98,7 @@ pub(super) fn nursery(path: &Path) -> Result<PathBuf, StoreError> {
 }
 
 /// Gives a finished new store its name. The daemon's lock keeps anybody else from taking it meanwhile.
-pub(super) fn publish(nursery: &Path, path: &Path) -> Result<(), StoreError> {
+pub(crate) fn publish(nursery: &Path, path: &Path) -> Result<(), StoreError> {
     let publish = || {
         open_for_reading(nursery)?.sync_all()?;
         fs::rename(nursery, path)?;

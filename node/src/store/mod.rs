@@ -9,7 +9,8 @@
 
 mod error;
 mod events;
-mod file;
+pub(crate) mod file;
+mod machine;
 mod networks;
 mod open;
 mod relay_usage;

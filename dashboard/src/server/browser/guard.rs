@@ -18,33 +18,52 @@ const FETCH_SITE: &str = "sec-fetch-site";
 /// The names and ports by which browsers may call this server. A name that is none of these belongs to somebody else, also
 /// when it resolves to this machine (DNS rebinding).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Authorities(Arc<[String]>);
+pub struct Authorities {
+    /// What comes before `://`.
+    scheme: &'static str,
+    names: Arc<[String]>,
+}
 
 impl Authorities {
     /// Those of a server that listens here; further host names with the same port.
     #[must_use]
     pub fn of(listen: SocketAddr, further: &[String]) -> Self {
         let port = listen.port();
-        let mut names = vec![listen.to_string()];
+        let mut names = Vec::new();
+        // Nobody calls a server by the address that stands for all addresses.
+        if !listen.ip().is_unspecified() {
+            names.push(listen.to_string());
+        }
         if listen.ip().is_loopback() {
             names.push(format!("localhost:{port}"));
         }
         names.extend(further.iter().map(|name| format!("{}:{port}", name.to_ascii_lowercase())));
-        Self(names.into())
+        Self { scheme: "http", names: names.into() }
     }
 
-    /// The first: what links are made with.
+    /// The same for a server that speaks TLS.
     #[must_use]
-    pub fn first(&self) -> &str {
-        &self.0[0]
+    pub fn encrypted(self) -> Self {
+        Self { scheme: "https", ..self }
+    }
+
+    /// Whether it speaks TLS.
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.scheme == "https"
+    }
+
+    /// The address of the first page, by the first name.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("{}://{}/", self.scheme, self.names.first().map_or("", String::as_str))
     }
 
     fn has(&self, authority: &str) -> bool {
-        self.0.iter().any(|name| name.eq_ignore_ascii_case(authority))
+        self.names.iter().any(|name| name.eq_ignore_ascii_case(authority))
     }
 
     fn is_ours(&self, origin: &str) -> bool {
-        let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+        let authority = origin.strip_prefix(self.scheme).and_then(|rest| rest.strip_prefix("://"));
         authority.is_some_and(|authority| self.has(authority))
     }
 
@@ -88,7 +107,7 @@ pub(super) async fn guard(
     next: Next,
 ) -> Result<Response, Refusal> {
     if !authorities.is_meant(&request) {
-        let message = format!("this is not who was asked for; the pages are at http://{}/", authorities.first());
+        let message = format!("this is not who was asked for; the pages are at {}", authorities.address());
         return Err(Refusal::with_status(StatusCode::MISDIRECTED_REQUEST, ErrorCode::PermissionDenied, message));
     }
     if !authorities.is_from_ours(&request) {

@@ -8,13 +8,16 @@
 
 mod assets;
 mod guard;
+mod guesses;
 mod headers;
 mod serve;
 pub(super) mod session_routes;
 mod sessions;
 
 pub use guard::Authorities;
-pub use serve::serve_browsers;
+pub(super) use guesses::Guesses;
+pub use serve::{Clear, Encrypt, Encrypted, serve_browsers};
+pub(super) use sessions::SessionKey;
 pub use sessions::Sessions;
 
 use std::sync::Arc;
@@ -26,6 +29,8 @@ pub struct Pages {
     pub authorities: Authorities,
     /// Who has signed in.
     pub sessions: Arc<Sessions>,
+    /// SHA-256 of the certificate that browsers are shown, where they come by TLS.
+    pub fingerprint: Option<String>,
 }
 
 pub(super) use session_routes::sign_in_link;

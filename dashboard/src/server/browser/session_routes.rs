@@ -1,5 +1,6 @@
 //! Signing in and out, and who one is.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -9,12 +10,17 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::{AppendHeaders, IntoResponse, Response};
 
-use super::super::access::{Caller, Door, Permission, Standing};
+use super::super::access::{Caller, Permission, Standing};
+use super::super::audit;
+use super::super::console::{Checked, Console, NewDeed};
 use super::super::extract::Body;
 use super::super::handlers::Shared;
 use super::super::refusal::Refusal;
-use super::sessions::{LINK_LIFETIME, Sessions};
-use crate::api::{ApiError, ErrorCode, ErrorDocument, Role, SchemaVersion, Session, SignIn, SignInLink, SignedOut};
+use super::guesses::Guesses;
+use super::sessions::{LINK_LIFETIME, Sessions, Signed};
+use crate::api::{
+    Account, ApiError, ErrorCode, ErrorDocument, Password, Role, SchemaVersion, Session, SignIn, SignInLink, SignedOut,
+};
 
 /// The cookie that a session is.
 const COOKIE_NAME: &str = "holloway_session";
@@ -41,58 +47,126 @@ pub(crate) async fn sign_in_link(
         Refusal::from(ApiError::new(ErrorCode::Internal, format!("the system has no randomness: {error}")))
     })?;
     // Browsers keep what follows the number sign to themselves: it is in no log and in no header.
-    let url = format!("http://{}/#sign-in={secret}", pages.authorities.first());
-    Ok(Json(SignInLink { schema: SchemaVersion, url, role, expires_s: LINK_LIFETIME.as_secs() }))
+    let url = format!("{}#sign-in={secret}", pages.authorities.address());
+    let fingerprint = pages.fingerprint.clone();
+    Ok(Json(SignInLink { schema: SchemaVersion, url, role, expires_s: LINK_LIFETIME.as_secs(), fingerprint }))
 }
 
-/// Signs in a browser.
+/// What signing in and out needs.
+#[derive(Clone)]
+pub(crate) struct Entrance {
+    pub(super) sessions: Arc<Sessions>,
+    pub(super) guesses: Arc<Guesses>,
+    pub(super) console: Arc<dyn Console>,
+    /// Whether browsers come by TLS.
+    pub(super) is_encrypted: bool,
+}
+
+/// Signs in a browser, by a link or by name and password.
 #[utoipa::path(post, path = "/api/v1/session", request_body = SignIn, responses((status = 200, body = Session), (status = "default", body = ErrorDocument)))]
 pub(crate) async fn sign_in(
-    State(sessions): State<Arc<Sessions>>,
-    Body(SignIn { link }): Body<SignIn>,
+    State(entrance): State<Entrance>,
+    Extension(caller): Extension<Caller>,
+    Body(request): Body<SignIn>,
 ) -> Result<Response, Refusal> {
-    let Some((secret, role)) = sessions.sign_in(&link) else {
-        let error = ApiError::new(ErrorCode::PermissionDenied, "this link was used before, or its time is over")
-            .with_hint("a new one comes from: holloway dashboard");
-        return Err(error.into());
+    let SignIn { link, name, password, code } = request;
+    let (secret, role, account, totp) = match (link, name.zip(password)) {
+        (Some(link), None) => {
+            let (secret, role) = entrance.sessions.sign_in(&link).ok_or_else(link_is_over)?;
+            (secret, role, None, false)
+        }
+        (None, Some((name, password))) => {
+            let checked = check(&entrance, &caller, name.clone(), password, code).await;
+            let outcome = checked.as_ref().map_or("permission_denied", |_| "done");
+            note(&entrance, &caller, name, checked.as_ref().ok().map(|account| account.role), outcome).await;
+            let account = checked?;
+            let name: Arc<str> = account.name.into();
+            let secret = entrance.sessions.begin(account.role, Some(name.clone())).ok_or_else(no_randomness)?;
+            (secret, account.role, Some(name.to_string()), account.totp)
+        }
+        (Some(_), Some(_)) | (None, None) => {
+            return Err(Refusal::usage("sign in by a link, or by name and password".to_owned()));
+        }
     };
-    let cookie = [(SET_COOKIE, set_cookie(&secret))];
-    Ok((AppendHeaders(cookie), Json(Session { schema: SchemaVersion, role })).into_response())
+    let cookie = [(SET_COOKIE, set_cookie(&secret, entrance.is_encrypted))];
+    Ok((AppendHeaders(cookie), Json(Session { schema: SchemaVersion, role, account, totp })).into_response())
+}
+
+async fn check(
+    entrance: &Entrance,
+    caller: &Caller,
+    name: String,
+    password: Password,
+    code: Option<Password>,
+) -> Result<Account, Refusal> {
+    let guess = entrance.guesses.begin(caller.from)?;
+    match entrance.console.check(name, password, code).await? {
+        Checked::Right(account) => {
+            guess.was_right();
+            Ok(account)
+        }
+        Checked::CodeMissing => {
+            guess.was_right();
+            let message = "the code of the account's device is asked for, too".to_owned();
+            Err(Refusal::with_status(StatusCode::UNAUTHORIZED, ErrorCode::CodeRequired, message))
+        }
+        Checked::Wrong => {
+            let message = "the name, the password or the code is wrong".to_owned();
+            Err(Refusal::with_status(StatusCode::UNAUTHORIZED, ErrorCode::PermissionDenied, message))
+        }
+    }
+}
+
+/// Who has signed in with a password, and who has tried to.
+async fn note(entrance: &Entrance, caller: &Caller, name: String, role: Option<Role>, outcome: &str) {
+    let from = caller.from.map_or_else(|| "socket".to_owned(), |address| address.to_string());
+    let action = format!("POST {PATH}");
+    let deed = NewDeed { who: name, role, from, action, subject: BTreeMap::new(), outcome: outcome.to_owned() };
+    audit::keep(entrance.console.as_ref(), deed).await;
+}
+
+fn link_is_over() -> Refusal {
+    let message = "this link was used before, or its time is over";
+    ApiError::new(ErrorCode::PermissionDenied, message).with_hint("a new one comes from: holloway dashboard").into()
+}
+
+fn no_randomness() -> Refusal {
+    ApiError::new(ErrorCode::Internal, "the system has no randomness").into()
 }
 
 /// Says who has signed in with this browser.
 #[utoipa::path(get, path = "/api/v1/session", responses((status = 200, body = Session), (status = "default", body = ErrorDocument)))]
-pub(crate) async fn session(
-    State(sessions): State<Arc<Sessions>>,
-    headers: HeaderMap,
-) -> Result<Json<Session>, Refusal> {
-    let role = secret(&headers).and_then(|secret| sessions.role(secret)).ok_or_else(signed_out)?;
-    Ok(Json(Session { schema: SchemaVersion, role }))
+pub(crate) async fn session(State(entrance): State<Entrance>, headers: HeaderMap) -> Result<Json<Session>, Refusal> {
+    let signed = secret(&headers).and_then(|secret| entrance.sessions.who(secret)).ok_or_else(signed_out)?;
+    let account = signed.account.map(|account| account.to_string());
+    // Without the store nobody changes it either.
+    let known = if account.is_some() { entrance.console.accounts().await.ok() } else { None };
+    let is_own = |known: &Account| Some(&known.name) == account.as_ref();
+    let totp = known.is_some_and(|known| known.accounts.iter().any(|known| is_own(known) && known.totp));
+    Ok(Json(Session { schema: SchemaVersion, role: signed.role, account, totp }))
 }
 
 /// Signs this browser out. Harmless for one that is.
 #[utoipa::path(delete, path = "/api/v1/session", responses((status = 200, body = SignedOut)))]
-pub(crate) async fn sign_out(State(sessions): State<Arc<Sessions>>, headers: HeaderMap) -> Response {
+pub(crate) async fn sign_out(State(entrance): State<Entrance>, headers: HeaderMap) -> Response {
     if let Some(secret) = secret(&headers) {
-        sessions.sign_out(secret);
+        entrance.sessions.sign_out(secret);
     }
-    let cookie = [(SET_COOKIE, format!("{COOKIE_NAME}=; Max-Age=0; {}", attributes()))];
+    let cookie = [(SET_COOKIE, format!("{COOKIE_NAME}=; Max-Age=0; {}", attributes(entrance.is_encrypted)))];
     (AppendHeaders(cookie), Json(SignedOut { schema: SchemaVersion, signed_out: true })).into_response()
 }
 
 /// Lets those who have signed in pass, as what they may.
 pub(super) async fn signed_in(
     State(sessions): State<Arc<Sessions>>,
+    Extension(caller): Extension<Caller>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Refusal> {
-    let role = secret(request.headers()).and_then(|secret| sessions.role(secret)).ok_or_else(signed_out)?;
-    let standing = match role {
-        Role::Viewer => Standing::Viewer,
-        Role::Operator => Standing::Operator,
-        Role::Admin => Standing::Administrator,
-    };
-    let caller = Caller { standing, door: Door::Browser };
+    let Signed { role, account, key } =
+        secret(request.headers()).and_then(|secret| sessions.who(secret)).ok_or_else(signed_out)?;
+    let who = account.clone().unwrap_or_else(|| "a link".into());
+    let caller = Caller { standing: role.into(), who, account, session: Some(key), ..caller };
     caller.permit(Permission::Read)?;
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
@@ -112,13 +186,13 @@ fn secret(headers: &HeaderMap) -> Option<&str> {
     ours.next().is_none().then_some(first)
 }
 
-fn set_cookie(secret: &str) -> String {
-    format!("{COOKIE_NAME}={secret}; {}", attributes())
+fn set_cookie(secret: &str, is_encrypted: bool) -> String {
+    format!("{COOKIE_NAME}={secret}; {}", attributes(is_encrypted))
 }
 
 /// No script reads it and no other site's request carries it; it goes with the browser's window.
-const fn attributes() -> &'static str {
-    "Path=/; HttpOnly; SameSite=Strict"
+const fn attributes(is_encrypted: bool) -> &'static str {
+    if is_encrypted { "Path=/; HttpOnly; SameSite=Strict; Secure" } else { "Path=/; HttpOnly; SameSite=Strict" }
 }
 
 #[cfg(test)]

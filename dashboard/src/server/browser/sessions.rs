@@ -1,7 +1,7 @@
 //! Who has signed in, and the links by which one does.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use blake2::{Blake2s256, Digest};
@@ -27,6 +27,19 @@ const SECRET_BYTES: usize = 32;
 /// What only its holder knows; kept here as its hash, so that nothing of this memory signs anyone in.
 type Hash = [u8; 32];
 
+/// Tells one session from others, and signs nobody in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SessionKey(Hash);
+
+/// Who has signed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Signed {
+    pub(crate) role: Role,
+    /// The account; none for somebody who came by a link.
+    pub(crate) account: Option<Arc<str>>,
+    pub(crate) key: SessionKey,
+}
+
 /// All that have signed in, or may.
 ///
 /// Behind a mutex because every connection has a task of its own; each lock is held for a few map operations.
@@ -48,6 +61,7 @@ struct Link {
 #[derive(Debug)]
 struct Session {
     role: Role,
+    account: Option<Arc<str>>,
     begun: Instant,
     used: Instant,
 }
@@ -70,24 +84,39 @@ impl Sessions {
     /// Signs in by a link, which is used up; gives the session's secret. Nothing for one that was used before, is over or
     /// never was.
     pub(super) fn sign_in(&self, link: &str) -> Option<(String, Role)> {
-        let now = Instant::now();
-        let mut book = self.book();
-        let Link { role, .. } = book.links.remove(&hash(link)).filter(|link| link.until > now)?;
+        let link = self.book().links.remove(&hash(link));
+        let Link { role, .. } = link.filter(|link| link.until > Instant::now())?;
         // Without randomness there are no sessions, and the link is gone: the next one may have better luck.
-        let (secret, hash) = secret().ok()?;
-        book.sessions.retain(|_, session| session.is_alive(now));
-        make_room(&mut book.sessions, SESSIONS_MAX, |session| session.used);
-        book.sessions.insert(hash, Session { role, begun: now, used: now });
-        Some((secret, role))
+        Some((self.begin(role, None)?, role))
     }
 
-    /// What whoever has this secret may do, if it is that of a session.
-    pub(super) fn role(&self, secret: &str) -> Option<Role> {
+    /// Begins a session; gives its secret. Nothing when the system has no randomness.
+    pub(super) fn begin(&self, role: Role, account: Option<Arc<str>>) -> Option<String> {
         let now = Instant::now();
+        let (secret, hash) = secret().ok()?;
         let mut book = self.book();
-        let session = book.sessions.get_mut(&hash(secret)).filter(|session| session.is_alive(now))?;
+        book.sessions.retain(|_, session| session.is_alive(now));
+        make_room(&mut book.sessions, SESSIONS_MAX, |session| session.used);
+        book.sessions.insert(hash, Session { role, account, begun: now, used: now });
+        Some(secret)
+    }
+
+    /// Who has this secret, if it is that of a session.
+    pub(super) fn who(&self, secret: &str) -> Option<Signed> {
+        let now = Instant::now();
+        let key = hash(secret);
+        let mut book = self.book();
+        let session = book.sessions.get_mut(&key).filter(|session| session.is_alive(now))?;
         session.used = now;
-        Some(session.role)
+        Some(Signed { role: session.role, account: session.account.clone(), key: SessionKey(key) })
+    }
+
+    /// Ends all sessions of an account but one.
+    pub(crate) fn end_all_of(&self, account: &str, but: Option<SessionKey>) {
+        let is_to_stay = |hash: &Hash, session: &Session| {
+            session.account.as_deref() != Some(account) || but == Some(SessionKey(*hash))
+        };
+        self.book().sessions.retain(|hash, session| is_to_stay(hash, session));
     }
 
     /// Ends a session.
@@ -132,17 +161,34 @@ fn hash(secret: &str) -> Hash {
 mod tests {
     use super::*;
 
+    fn role(sessions: &Sessions, secret: &str) -> Option<Role> {
+        sessions.who(secret).map(|signed| signed.role)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_account_is_signed_out_everywhere_but_where_somebody_says_so() {
+        let sessions = Sessions::default();
+        let begin = |account: Option<&str>| sessions.begin(Role::Admin, account.map(Arc::from)).unwrap();
+        let (here, there, other, by_link) = (begin(Some("ada")), begin(Some("ada")), begin(Some("bo")), begin(None));
+        let here_key = sessions.who(&here).unwrap().key;
+        sessions.end_all_of("ada", Some(here_key));
+        let alive = [&here, &there, &other, &by_link].map(|secret| sessions.who(secret).is_some());
+        assert_eq!(alive, [true, false, true, true]);
+        sessions.end_all_of("ada", None);
+        assert_eq!(sessions.who(&here), None);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_link_signs_in_once_and_for_its_time() {
         let sessions = Sessions::default();
         let link = sessions.link(Role::Operator).unwrap();
         let (secret, role) = sessions.sign_in(&link).unwrap();
-        assert_eq!((role, sessions.role(&secret)), (Role::Operator, Some(Role::Operator)));
+        assert_eq!((role, role(&sessions, &secret)), (Role::Operator, Some(Role::Operator)));
         assert_eq!(sessions.sign_in(&link), None, "used");
         let late = sessions.link(Role::Admin).unwrap();
         tokio::time::advance(LINK_LIFETIME).await;
         assert_eq!(sessions.sign_in(&late), None, "over");
-        assert_eq!(sessions.role(&link), None, "a link is no session");
+        assert_eq!(role(&sessions, &link), None, "a link is no session");
     }
 
     #[tokio::test(start_paused = true)]
@@ -151,17 +197,17 @@ mod tests {
         let begin = || sessions.sign_in(&sessions.link(Role::Admin).unwrap()).unwrap().0;
         let left = begin();
         sessions.sign_out(&left);
-        assert_eq!(sessions.role(&left), None);
+        assert_eq!(role(&sessions, &left), None);
         let silent = begin();
         tokio::time::advance(IDLE_MAX).await;
-        assert_eq!(sessions.role(&silent), None);
+        assert_eq!(role(&sessions, &silent), None);
         let used = begin();
         for _ in 0..AGE_MAX.as_secs() / 1800 - 1 {
             tokio::time::advance(Duration::from_secs(1800)).await;
-            assert_eq!(sessions.role(&used), Some(Role::Admin));
+            assert_eq!(role(&sessions, &used), Some(Role::Admin));
         }
         tokio::time::advance(Duration::from_secs(1800)).await;
-        assert_eq!(sessions.role(&used), None);
+        assert_eq!(role(&sessions, &used), None);
     }
 
     #[tokio::test(start_paused = true)]
@@ -169,7 +215,7 @@ mod tests {
         let sessions = Sessions::default();
         let secrets: Vec<String> =
             (0..=SESSIONS_MAX).map(|_| sessions.sign_in(&sessions.link(Role::Viewer).unwrap()).unwrap().0).collect();
-        let alive = secrets.iter().filter(|secret| sessions.role(secret).is_some()).count();
+        let alive = secrets.iter().filter(|secret| sessions.who(secret).is_some()).count();
         assert_eq!(alive, SESSIONS_MAX);
     }
 }

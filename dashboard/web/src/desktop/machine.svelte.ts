@@ -1,6 +1,6 @@
 /** This machine's daemon, as the application sees it, and its switch. */
-import { api, Refused } from '../lib/api';
-import { live } from '../lib/live.svelte';
+import { Refused } from '../lib/api';
+import { live, switchNetworks } from '../lib/live.svelte';
 import type { Status } from '../lib/schema.gen';
 import { bridge, type Machine } from './bridge';
 
@@ -21,7 +21,7 @@ export async function look(): Promise<void> {
 
 /** Whether the daemon carries traffic; one without a switch always does. */
 export function isOn(status: Status | undefined = live.status): boolean {
-  return (status as { on?: boolean } | undefined)?.on ?? true;
+  return status?.on ?? true;
 }
 
 export function isReached(): boolean {
@@ -35,10 +35,7 @@ export async function turn(on: boolean): Promise<void> {
   desk.isTurning = true;
   desk.failure = undefined;
   try {
-    const turned = await api.turn(on);
-    if (live.status) {
-      live.status = { ...live.status, on: turned.on } as Status;
-    }
+    await switchNetworks(on);
     desk.isWithoutSwitch = false;
   } catch (error) {
     desk.isWithoutSwitch = error instanceof Refused && (error.status === 404 || error.status === 405);

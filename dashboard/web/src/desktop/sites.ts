@@ -23,7 +23,7 @@ export async function sites(networks: readonly NetworkStatus[]): Promise<Site[]>
 
 async function publishedNames(networks: readonly NetworkStatus[]): Promise<Site[]> {
   try {
-    const { names } = await api.published();
+    const { names } = await api.publishedNames();
     return names.filter(({ type }) => WITH_ADDRESS.includes(type)).map(({ network, fqdn }) => site(network, fqdn, false));
   } catch (error) {
     if (!(error instanceof Refused) || error.status !== 404) {

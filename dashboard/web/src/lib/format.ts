@@ -20,7 +20,7 @@ export function bytes(value: number): string {
 
 /** Bytes a second, told in bits as links are. */
 export function rate(bytesPerSecond: number): string {
-  const units = ['bit', 'kilobit', 'megabit', 'gigabit'].map((unit) => `${unit}-per-second`);
+  const units = ['bit', 'kilobit', 'megabit', 'gigabit', 'terabit'].map((unit) => `${unit}-per-second`);
   return scaled(bytesPerSecond * 8, units, 1000);
 }
 
@@ -31,6 +31,11 @@ export function milliseconds(value: number | null | undefined): string {
   const maximumFractionDigits = value < 10 ? 1 : 0;
   const options = { style: 'unit', unit: 'millisecond', unitDisplay: 'short', maximumFractionDigits } as const;
   return new Intl.NumberFormat(locale.language, options).format(value);
+}
+
+export function percent(value: number): string {
+  const maximumFractionDigits = value > 99 && value < 100 ? 2 : 0;
+  return new Intl.NumberFormat(locale.language, { style: 'percent', maximumFractionDigits }).format(value / 100);
 }
 
 export function count(value: number): string {
@@ -53,6 +58,20 @@ export function relative(time: string, now: number = Date.now()): string {
 
 export function moment(time: string): string {
   return new Intl.DateTimeFormat(locale.language, { dateStyle: 'medium', timeStyle: 'medium' }).format(new Date(time));
+}
+
+/** A moment in seconds since 1970. */
+export function momentAt(seconds: number): string {
+  return moment(new Date(seconds * 1000).toISOString());
+}
+
+/** A moment as an axis says it whose marks are so many seconds apart: the day where one begins, else the time. */
+export function axisTime(seconds: number, step: number): string {
+  const date = new Date(seconds * 1000);
+  const isDay = step >= 86_400 || (date.getHours() === 0 && date.getMinutes() === 0);
+  const second = step < 60 ? ({ second: '2-digit' } as const) : {};
+  const options = isDay ? ({ day: 'numeric', month: 'short' } as const) : ({ hour: '2-digit', minute: '2-digit', ...second } as const);
+  return new Intl.DateTimeFormat(locale.language, { ...options, hourCycle: 'h23' }).format(date);
 }
 
 export function duration(seconds: number): string {

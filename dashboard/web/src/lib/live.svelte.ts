@@ -23,30 +23,23 @@ export interface Sample {
   sent: number;
 }
 
-interface Live {
-  session: Session | null | undefined;
-  connection: Connection;
-  status: Status | undefined;
-  relays: Relays | undefined;
-  events: Event[];
-  samples: Sample[];
-  rates: Record<string, Sample>;
-  network: string | undefined;
+/** Each of these is replaced as a whole: a thousand members are not watched one by one. */
+class Live {
+  session: Session | null | undefined = $state.raw();
+  connection: Connection = $state.raw('connecting');
+  status: Status | undefined = $state.raw();
+  relays: Relays | undefined = $state.raw();
+  events: Event[] = $state.raw([]);
+  samples: Sample[] = $state.raw([]);
+  rates: Record<string, Sample> = $state.raw({});
+  network: string | undefined = $state.raw();
+  /** Security events that nobody has handled, as far as a page has asked. */
+  openEvents: number | undefined = $state.raw();
   /** Why the daemon was not reached, the last time that it was not. */
-  trouble: unknown;
+  trouble: unknown = $state.raw();
 }
 
-export const live: Live = $state({
-  session: undefined,
-  connection: 'connecting',
-  status: undefined,
-  relays: undefined,
-  events: [],
-  samples: [],
-  rates: {},
-  network: undefined,
-  trouble: undefined,
-});
+export const live = new Live();
 
 /** The network that is looked at. */
 export function network(): NetworkStatus | undefined {
@@ -74,6 +67,18 @@ export async function begin(): Promise<void> {
   if (live.session) {
     follow();
   }
+}
+
+/** Signs in with an account. */
+export async function signInAs(name: string, password: string, code?: string): Promise<void> {
+  live.session = await api.signInAs(name, password, code);
+  follow();
+}
+
+/** Switches the networks of this machine on or off. */
+export async function switchNetworks(on: boolean): Promise<void> {
+  await api.switch(on);
+  await load();
 }
 
 let source: Stream | undefined;
@@ -195,5 +200,5 @@ function measure(before: Status, changes: Changes): void {
 export async function signOut(): Promise<void> {
   source?.close();
   await api.signOut();
-  Object.assign(live, { session: null, status: undefined, relays: undefined, events: [], samples: [], rates: {} });
+  Object.assign(live, { session: null, status: undefined, relays: undefined, events: [], samples: [], rates: {}, openEvents: undefined });
 }

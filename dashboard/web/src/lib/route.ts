@@ -4,10 +4,13 @@ export const PAGES = [
   'relays',
   'topology',
   'members',
+  'connections',
   'invites',
   'certificates',
   'names',
   'events',
+  'security',
+  'audit',
   'settings',
 ] as const;
 

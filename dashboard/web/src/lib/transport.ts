@@ -7,6 +7,8 @@ export const isDesktop = isTauri();
 export interface Answer {
   status: number;
   body: unknown;
+  /** Seconds after which it is worth another try, where the daemon says so. */
+  retryAfter?: number | undefined;
 }
 
 /** What the application says about a daemon that it did not reach. */
@@ -28,7 +30,12 @@ async function askServer(method: string, path: string, body: string | undefined)
     init.body = body;
   }
   const response = await fetch(`/api/v1/${path}`, init);
-  return { status: response.status, body: await response.json().catch(() => undefined) };
+  const retryAfter = seconds(response.headers.get('retry-after'));
+  return { status: response.status, body: await response.json().catch(() => undefined), retryAfter };
+}
+
+function seconds(text: string | null): number | undefined {
+  return text !== null && /^\d+$/.test(text) ? Number(text) : undefined;
 }
 
 async function askApplication(method: string, path: string, body: string | undefined): Promise<Answer> {
