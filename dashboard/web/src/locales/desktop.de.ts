@@ -41,6 +41,7 @@ export const desktopDe: Record<keyof typeof desktopEn, string> = {
   'desktop.invite.label': 'Einladung',
   'desktop.invite.help': 'Einfügen, den Code scannen oder ein Bild davon öffnen. Zeilenumbrüche stören nicht.',
   'desktop.invite.camera': 'Mit der Kamera scannen',
+  'desktop.invite.stop': 'Kamera aus',
   'desktop.invite.image': 'Bild öffnen…',
   'desktop.invite.read': 'Das ist eine Einladung.',
   'desktop.invite.noCode': 'In diesem Bild war kein Code zu finden. Ein schärferes oder größeres hilft vielleicht.',

@@ -39,6 +39,7 @@ export const desktopEn = {
   'desktop.invite.label': 'Invite',
   'desktop.invite.help': 'Paste it, scan its code, or open a picture of it. Line breaks do not matter.',
   'desktop.invite.camera': 'Scan with the camera',
+  'desktop.invite.stop': 'Stop the camera',
   'desktop.invite.image': 'Open a picture…',
   'desktop.invite.read': 'This is an invite.',
   'desktop.invite.noCode': 'No code was found in this picture. A sharper or larger one may do.',
