@@ -27,9 +27,14 @@ NEEDED_BY_TESTS := $(NEEDED_BY_LABS) $(NEEDED_BY_PAGES) dig:dnsutils ps:procps m
 NEEDED_BY_BENCH_RELAY := ip:iproute2 nft:nftables turnserver:coturn
 NEEDED_BY_BENCH := ip:iproute2 ping:iputils-ping iperf3:iperf3 python3:python3
 
+NEEDED_BY_GUI := pkg-config:pkg-config mksquashfs:squashfs-tools patchelf:patchelf
+# Libraries have no program that says whether they are there.
+GUI_LIBRARIES := webkit2gtk-4.1:libwebkit2gtk-4.1-dev librsvg-2.0:librsvg2-dev ayatana-appindicator3-0.1:libayatana-appindicator3-dev
+NEEDED_BY_GUI_TESTS := $(NEEDED_BY_LABS) Xvfb:xvfb WebKitWebDriver:webkit2gtk-driver dbus-run-session:dbus-daemon dbus-monitor:dbus-bin xdg-open:xdg-utils
+
 PURE := -p holloway-wire -p holloway-mesh -p holloway-relay
 
-.PHONY: build web demo test check prove bench bench-relay bench-scale fmt install
+.PHONY: build web gui gui-test demo test check prove bench bench-relay bench-scale fmt install
 
 build: web
 	$(CARGO) build --release
@@ -38,6 +43,22 @@ build: web
 web:
 	tools/need $(NEEDED_BY_PAGES)
 	tools/web
+
+# The desktop application as packages, in $(TARGET)/gui.
+gui:
+	tools/need $(NEEDED_TO_BUILD) $(NEEDED_BY_PAGES) $(NEEDED_BY_GUI)
+	tools/need --libraries $(GUI_LIBRARIES)
+	tools/web
+	tools/gui
+
+# The desktop application in a lab of two machines, as somebody new would use it. PICTURES names a folder that keeps a
+# picture of each step.
+gui-test:
+	tools/need $(NEEDED_TO_BUILD) $(NEEDED_BY_PAGES) $(NEEDED_BY_GUI) $(NEEDED_BY_GUI_TESTS)
+	tools/need --libraries $(GUI_LIBRARIES)
+	tools/web
+	$(CARGO) build --release
+	tools/gui test $(TARGET)/release/holloway $(PICTURES)
 
 # A whole small network on this machine. An ordinary user's demo lives in a user namespace where the system allows it.
 demo:
@@ -54,6 +75,7 @@ test:
 check:
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
+	$(CARGO) fmt --manifest-path gui/Cargo.toml --check
 	$(CARGO) clippy --release --workspace --all-targets --all-features -- -D warnings
 	$(CARGO) clippy --release --manifest-path fuzz/Cargo.toml --target-dir $(TARGET) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --workspace --all-features --no-deps --document-private-items
@@ -65,6 +87,7 @@ prove:
 	tools/need $(NEEDED_TO_BUILD) $(NEEDED_BY_TESTS)
 	tools/web
 	HOLLOWAY_PROVE=1 HOLLOWAY_PROVE_SCALE=$(HOLLOWAY_PROVE_SCALE) PROPTEST_CASES=$(PROVE_CASES) tools/test prove
+	$(MAKE) gui-test
 
 # What the pure crates cost, then the whole program beside the cable and other tunnels; see BENCHMARKS.md.
 # BENCH="--quick" and the like are passed on to tools/bench.
@@ -93,6 +116,7 @@ bench-scale:
 fmt:
 	$(CARGO) fmt --all
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml
+	$(CARGO) fmt --manifest-path gui/Cargo.toml
 
 install:
 	tools/need $(NEEDED_TO_BUILD) $(NEEDED_BY_PAGES)

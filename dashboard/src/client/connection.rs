@@ -101,7 +101,11 @@ async fn open(socket: &Path, call: Call) -> Result<Open, ApiError> {
 }
 
 async fn send(socket: &Path, call: Call) -> Result<Open, ApiError> {
-    let stream = connect(socket).await?;
+    send_over(connect(socket).await?, call).await
+}
+
+/// Sends a request over a connection that is there.
+pub(super) async fn send_over(stream: UnixStream, call: Call) -> Result<Open, ApiError> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|e| broken(&e))?;
     let driver = Driver(tokio::spawn(async move {
         // The exchange itself reports what went wrong.
@@ -123,7 +127,8 @@ async fn refusal(open: Open) -> ApiError {
     }
 }
 
-async fn connect(socket: &Path) -> Result<UnixStream, ApiError> {
+/// Connects to whoever listens there.
+pub(super) async fn connect(socket: &Path) -> Result<UnixStream, ApiError> {
     match tokio::time::timeout(CONNECT_TIME_MAX, UnixStream::connect(socket)).await {
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(error)) => Err(not_connected(socket, &error)),
@@ -141,7 +146,8 @@ fn request(call: Call) -> Request<Full<Bytes>> {
         .expect("targets are escaped and headers are literals")
 }
 
-async fn body_of(open: Open) -> Result<Bytes, ApiError> {
+/// All of a response's body.
+pub(super) async fn body_of(open: Open) -> Result<Bytes, ApiError> {
     let Open { response, _connection } = open;
     let body = Limited::new(response.into_body(), RESPONSE_BYTES_MAX);
     match body.collect().await {
@@ -173,7 +179,8 @@ fn broken(error: &hyper::Error) -> ApiError {
     garbled(&format!("an exchange that broke off ({error})"))
 }
 
-fn too_slow() -> ApiError {
+/// Nobody answered while it mattered.
+pub(super) fn too_slow() -> ApiError {
     ApiError::new(ErrorCode::Timeout, "the daemon did not answer in time").with_hint("run: holloway doctor")
 }
 

@@ -5,8 +5,10 @@
 
 mod connection;
 mod operations;
+mod passage;
 mod query;
 mod stream;
 
 pub use operations::Client;
+pub use passage::{Message, Messages, Passage, Passed};
 pub use stream::{EventStream, Streamed};

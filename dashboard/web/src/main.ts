@@ -1,6 +1,6 @@
 import { mount } from 'svelte';
-import App from './App.svelte';
 import './app.css';
+import { isDesktop } from './lib/transport';
 import { applyTheme } from './lib/theme.svelte';
 import { applyLanguage } from './lib/i18n.svelte';
 
@@ -9,5 +9,7 @@ applyLanguage();
 
 const target = document.getElementById('app');
 if (target) {
-  mount(App, { target });
+  // One import each: the bundler gives each its style sheet.
+  const root = isDesktop ? await import('./desktop/Desktop.svelte') : await import('./App.svelte');
+  mount(root.default, { target });
 }

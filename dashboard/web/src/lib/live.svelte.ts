@@ -1,6 +1,7 @@
 /** What the daemon says now, kept up to date by its stream: nothing here asks from time to time. */
 import { api, Refused } from './api';
 import { merge } from './merge';
+import { isDesktop, openStream, type Stream } from './transport';
 import type { Changes, Event, NetworkStatus, Relays, Session, Status } from './schema.gen';
 
 /** How many events are held for the pages. */
@@ -11,7 +12,7 @@ const SAMPLES_MAX = 600;
 const QUIET_MS = 1500;
 /** How long a lost stream waits before it is opened again, and at most. */
 const RETRY_MS = 1000;
-const RETRY_MAX_MS = 15_000;
+const RETRY_MAX_MS = isDesktop ? 2000 : 15_000;
 
 export type Connection = 'connecting' | 'live' | 'lost';
 
@@ -34,6 +35,8 @@ class Live {
   network: string | undefined = $state.raw();
   /** Security events that nobody has handled, as far as a page has asked. */
   openEvents: number | undefined = $state.raw();
+  /** Why the daemon was not reached, the last time that it was not. */
+  trouble: unknown = $state.raw();
 }
 
 export const live = new Live();
@@ -46,6 +49,9 @@ export function network(): NetworkStatus | undefined {
 
 /** Signs in with the link in the address, if there is one, and finds out who is signed in. */
 export async function begin(): Promise<void> {
+  if (isDesktop) {
+    return live.session === undefined ? again() : undefined;
+  }
   const link = new URLSearchParams(location.hash.slice(1)).get('sign-in');
   if (link !== null) {
     history.replaceState(null, '', location.pathname);
@@ -75,13 +81,14 @@ export async function switchNetworks(on: boolean): Promise<void> {
   await load();
 }
 
-let source: EventSource | undefined;
+let source: Stream | undefined;
 let retry = RETRY_MS;
+let waiting: ReturnType<typeof setTimeout> | undefined;
 
 /** Follows the daemon until the session is over. */
 function follow(): void {
   source?.close();
-  const stream = new EventSource('/api/v1/stream?changes=true');
+  const stream = openStream();
   source = stream;
   stream.addEventListener('open', () => void opened());
   stream.addEventListener('event', (message) => happened(JSON.parse(message.data) as Event));
@@ -90,21 +97,28 @@ function follow(): void {
   stream.addEventListener('error', () => {
     stream.close();
     live.connection = 'lost';
-    setTimeout(() => void again(), retry);
-    retry = Math.min(retry * 2, RETRY_MAX_MS);
+    later();
   });
 }
 
-async function again(): Promise<void> {
+function later(): void {
+  clearTimeout(waiting);
+  waiting = setTimeout(() => void again(), retry);
+  retry = Math.min(retry * 2, RETRY_MAX_MS);
+}
+
+/** Looks for the daemon until it is there. */
+export async function again(): Promise<void> {
   try {
     live.session = await api.session();
+    live.trouble = undefined;
     follow();
   } catch (error) {
+    live.trouble = error;
     if (error instanceof Refused && error.status === 401) {
       live.session = null;
     } else {
-      setTimeout(() => void again(), retry);
-      retry = Math.min(retry * 2, RETRY_MAX_MS);
+      later();
     }
   }
 }

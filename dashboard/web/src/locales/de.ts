@@ -1,7 +1,10 @@
 /** Deutsch. */
 import type { Catalogue } from '../lib/i18n.svelte';
+import { desktopDe } from './desktop.de';
 
 export const de: Catalogue = {
+  ...desktopDe,
+
   'app.skip': 'Zum Inhalt springen',
   'app.menu': 'Seiten',
   'app.network': 'Netz',

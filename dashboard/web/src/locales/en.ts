@@ -1,5 +1,9 @@
+import { desktopEn } from './desktop.en';
+
 /** English. Every other language has these keys. */
 export const en = {
+  ...desktopEn,
+
   'app.skip': 'Skip to the content',
   'app.menu': 'Pages',
   'app.network': 'Network',
