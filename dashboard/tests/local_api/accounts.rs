@@ -124,7 +124,8 @@ async fn what_people_do_is_written_down_with_what_came_of_it_and_no_secret() {
     ada.send("POST", "/api/v1/revocations", r#"{"name":"<img src=x onerror=alert(1)>"}"#);
     ada.send("PUT", "/api/v1/accounts/eve", r#"{"role":"admin","password":"eves very own secret"}"#);
     let told = daemon.console.told();
-    let told: Vec<_> = told.iter().map(|(who, what, outcome)| (who.as_str(), what.as_str(), outcome.as_str())).collect();
+    let told: Vec<_> =
+        told.iter().map(|(who, what, outcome)| (who.as_str(), what.as_str(), outcome.as_str())).collect();
     let expected = [
         ("grace", "POST /api/v1/session", "done"),
         ("grace", "POST /api/v1/revocations", "permission_denied"),

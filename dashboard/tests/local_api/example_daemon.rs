@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use holloway_dashboard::api::*;
@@ -19,11 +19,13 @@ use tokio::task::JoinHandle;
 use crate::example_console::ExampleConsole;
 
 pub(crate) struct ExampleDaemon {
+    pub(crate) shown: Arc<Mutex<Status>>,
     pub(crate) events: broadcast::Sender<Event>,
 }
 
 /// A server on a socket of its own; stops with the value.
 pub(crate) struct Running {
+    shown: Arc<Mutex<Status>>,
     pub(crate) events: broadcast::Sender<Event>,
     pub(crate) path: PathBuf,
     pub(crate) dir: TempDir,
@@ -44,7 +46,8 @@ impl Running {
         let path = dir.path().join("api.sock");
         let listener = bind_unix(&path, mode, None).unwrap();
         let events = broadcast::channel(4).0;
-        let daemon = Arc::new(ExampleDaemon { events: events.clone() });
+        let shown = Arc::new(Mutex::new(status()));
+        let daemon = Arc::new(ExampleDaemon { shown: shown.clone(), events: events.clone() });
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async move {
             let _ = stopped.await;
@@ -64,7 +67,12 @@ impl Running {
                 () = serve_browsers(listener, services, pages, None, std::future::pending()) => {}
             }
         });
-        Self { events, path, dir, browsers, sessions, console, stop: Some(stop), task }
+        Self { shown, events, path, dir, browsers, sessions, console, stop: Some(stop), task }
+    }
+
+    /// The status from now on.
+    pub(crate) fn show(&self, status: Status) {
+        *self.shown.lock().unwrap() = status;
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -297,7 +305,7 @@ fn certificate(name: String) -> CertificateView {
 #[async_trait]
 impl Daemon for ExampleDaemon {
     async fn status(&self) -> Result<Status, ApiError> {
-        Ok(status())
+        Ok(self.shown.lock().unwrap().clone())
     }
 
     async fn peers(&self, network: InNetwork) -> Result<Peers, ApiError> {

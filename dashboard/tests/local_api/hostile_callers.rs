@@ -73,8 +73,10 @@ async fn every_route_of_the_description_is_served() {
         for method in item.as_object().unwrap().keys().filter(|_| is_asked) {
             let target = path.replace(['{', '}'], "");
             let line = format!("{} {target}", method.to_uppercase());
-            let (status, _) = send(&server, request(&line, "")).await;
-            assert!(status != 0 && status != 404 && status != 405, "{line}: {status}");
+            let (status, json) = send(&server, request(&line, "")).await;
+            // What is there may say that something of its own is not.
+            let is_known = !json["error"]["message"].as_str().is_some_and(|message| message.contains("no path"));
+            assert!(status != 0 && status != 405 && is_known, "{line}: {status} {json}");
         }
     }
 }

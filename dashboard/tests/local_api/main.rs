@@ -3,6 +3,7 @@
 
 mod accounts;
 mod browsers;
+mod busy;
 mod example_console;
 mod example_daemon;
 mod hostile_callers;

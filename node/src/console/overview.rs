@@ -29,7 +29,7 @@ impl ConsoleStore {
         let step = STEPS[1].seconds;
         let rows = sqlx::query(
             "SELECT sample.* FROM carrier JOIN sample ON sample.node = carrier.node AND sample.machine = carrier.machine
-             WHERE sample.step = $1 AND sample.at >= $2 ORDER BY sample.at",
+             WHERE sample.step = $1 AND sample.at > $2 ORDER BY sample.at",
         )
         .bind(step)
         .bind(now - DAY)

@@ -1,0 +1,111 @@
+//! The switch, and that the networks do not notice what becomes of the dashboard and its store.
+//!
+//! Needs root and the programs `ip` and `nft`.
+#![allow(clippy::unwrap_used, reason = "the functions below the tests are test code too")]
+#![allow(clippy::print_stdout, reason = "the figures are for whoever reads the test's output")]
+
+mod stage;
+
+use std::io::{ErrorKind, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::thread;
+
+use holloway_simnet::lab::Lab;
+use stage::transfer::transfer;
+use stage::{INTERFACE, Machine, founder, member, scale};
+
+#[test]
+fn networks_that_are_switched_off_leave_no_trace_and_stay_off_until_they_are_switched_on() {
+    let lab = Lab::new("switch").unwrap();
+    let alice = founder(&lab, &lab.public_host("alice").unwrap(), "");
+    let mut bob = Machine::new(&lab, &lab.public_host("bob").unwrap());
+    bob.start();
+    let before = bob.kernel_state();
+    let invite = alice.invite(&[]);
+    bob.ask(&["join", &invite, "--name", "bob"]);
+    bob.wait_ping("alice");
+
+    assert_eq!(bob.ask(&["off"])["on"], false);
+    assert_eq!(bob.kernel_state(), before);
+    let status = bob.ask(&["status"]);
+    assert_eq!((&status["on"], &status["networks"]), (&false.into(), &serde_json::json!([])));
+    assert_eq!(status["attention"][0]["command"], "holloway on");
+    assert_eq!(bob.refusal(&["create", "other"]).code, "switched_off");
+    assert_eq!(bob.ask(&["off"])["on"], false, "once more is harmless");
+
+    bob.ask(&["down"]);
+    bob.start();
+    assert_eq!(bob.ask(&["status"])["on"], false, "it is remembered");
+    assert_eq!(bob.kernel_state(), before);
+
+    assert_eq!(bob.ask(&["on"])["on"], true);
+    assert_eq!(bob.network()["interface"], INTERFACE);
+    bob.wait_ping("alice");
+
+    bob.ask(&["off"]);
+    bob.ask(&["leave", "home", "--yes"]);
+    bob.ask(&["on"]);
+    assert_eq!(bob.ask(&["status"])["networks"], serde_json::json!([]), "what was left while off is forgotten");
+}
+
+/// Clients of the API and of the pages that never finish what they begin to say.
+fn hang(machine: &Machine) -> (Vec<UnixStream>, Vec<TcpStream>) {
+    let pages: SocketAddr = "127.0.0.1:42080".parse().unwrap();
+    let socket = machine.state().join("api.sock");
+    let local = (0..64).map(|_| {
+        let mut stream = UnixStream::connect(&socket).unwrap();
+        stream.write_all(b"POST /api/v1/invites HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n{").unwrap();
+        stream
+    });
+    let browsers = (0..200).map(|_| {
+        let mut stream = machine.host().in_namespace(|| TcpStream::connect(pages)).unwrap().unwrap();
+        // Its place may be given to the next one already.
+        match stream.write_all(b"GET /api/v1/status HTTP/1.1\r\nHost: 127.") {
+            Ok(()) => {}
+            Err(error) => assert!([ErrorKind::BrokenPipe, ErrorKind::ConnectionReset].contains(&error.kind())),
+        }
+        stream
+    });
+    (local.collect(), browsers.collect())
+}
+
+#[test]
+fn a_store_that_hangs_and_an_api_that_is_kept_busy_leave_the_packets_alone() {
+    let lab = Lab::new("hangs").unwrap();
+    let database = lab.public_host("database").unwrap();
+    // It takes connections and never says a word.
+    let silent = database.in_namespace(|| TcpListener::bind((database.ipv4(), 5432))).unwrap().unwrap();
+    let hung = format!("[dashboard]\nstore = \"postgres://x@{}/x\"\n", database.ipv4());
+    let quiet = "[dashboard]\nstore = \"off\"\n";
+    let mut alice = founder(&lab, &lab.public_host("alice").unwrap(), quiet);
+    let bob = member(&lab, &alice, &lab.public_host("bob").unwrap(), quiet);
+    let bytes = 100_000_000 * u64::from(scale().min(10));
+    let rounds = scale().clamp(1, 7);
+    let mut rates = [Vec::new(), Vec::new()];
+    for round in 0..2 * rounds {
+        let is_hung = round % 2 == 1;
+        alice.ask(&["down"]);
+        alice.configure(if is_hung { &hung } else { quiet });
+        alice.start();
+        bob.wait_ping("alice");
+        let kept = is_hung.then(|| {
+            let held = thread::spawn({
+                let silent = silent.try_clone().unwrap();
+                move || silent.accept().map(|(stream, _)| stream)
+            });
+            (held.join().unwrap().unwrap(), hang(&alice))
+        });
+        let done = transfer(&alice, &bob, bytes, |_| {}).unwrap();
+        rates[usize::from(is_hung)].push(done.megabit_per_second());
+        if is_hung {
+            assert_eq!(alice.ask(&["status"])["state"], "ready");
+        }
+        drop(kept);
+    }
+    let [quiet, hung] = rates.map(|mut rates: Vec<f64>| {
+        rates.sort_by(f64::total_cmp);
+        rates[rates.len() / 2]
+    });
+    println!("{rounds} rounds: {quiet:.0} Mbit/s at rest, {hung:.0} beside a hung store and API: {:.3}", hung / quiet);
+}
