@@ -23,7 +23,7 @@ TARGET = $(or $(CARGO_TARGET_DIR),target)
 NEEDED_TO_BUILD := cc:build-essential
 NEEDED_BY_LABS := ip:iproute2 nft:nftables ping:iputils-ping curl:curl
 NEEDED_BY_PAGES := node:nodejs npm:npm
-NEEDED_BY_TESTS := $(NEEDED_BY_LABS) $(NEEDED_BY_PAGES) dig:dnsutils ps:procps miniupnpd:miniupnpd-nftables chromium:chromium
+NEEDED_BY_TESTS := $(NEEDED_BY_LABS) $(NEEDED_BY_PAGES) dig:dnsutils ps:procps miniupnpd:miniupnpd-nftables chromium:chromium pg_ctlcluster:postgresql
 NEEDED_BY_BENCH_RELAY := ip:iproute2 nft:nftables turnserver:coturn
 NEEDED_BY_BENCH := ip:iproute2 ping:iputils-ping iperf3:iperf3 python3:python3
 

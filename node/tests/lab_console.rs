@@ -34,7 +34,7 @@ fn networks_that_are_switched_off_leave_no_trace_and_stay_off_until_they_are_swi
     assert_eq!(bob.refusal(&["create", "other"]).code, "switched_off");
     assert_eq!(bob.ask(&["off"])["on"], false, "once more is harmless");
 
-    bob.ask(&["down"]);
+    bob.daemon.terminate().unwrap();
     bob.start();
     assert_eq!(bob.ask(&["status"])["on"], false, "it is remembered");
     assert_eq!(bob.kernel_state(), before);
@@ -53,7 +53,7 @@ fn networks_that_are_switched_off_leave_no_trace_and_stay_off_until_they_are_swi
 fn hang(machine: &Machine) -> (Vec<UnixStream>, Vec<TcpStream>) {
     let pages: SocketAddr = "127.0.0.1:42080".parse().unwrap();
     let socket = machine.state().join("api.sock");
-    let local = (0..64).map(|_| {
+    let local = (0..32).map(|_| {
         let mut stream = UnixStream::connect(&socket).unwrap();
         stream.write_all(b"POST /api/v1/invites HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n{").unwrap();
         stream
@@ -85,7 +85,7 @@ fn a_store_that_hangs_and_an_api_that_is_kept_busy_leave_the_packets_alone() {
     let mut rates = [Vec::new(), Vec::new()];
     for round in 0..2 * rounds {
         let is_hung = round % 2 == 1;
-        alice.ask(&["down"]);
+        alice.daemon.terminate().unwrap();
         alice.configure(if is_hung { &hung } else { quiet });
         alice.start();
         bob.wait_ping("alice");

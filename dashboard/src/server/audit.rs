@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{Extension, Request, State};
-use axum::http::Method;
+use axum::extract::{Extension, Query, Request, State};
+use axum::http::{Method, Uri};
 use axum::middleware::Next;
 use axum::response::Response;
 use serde_json::Value;
@@ -17,7 +17,10 @@ use super::extract::read;
 use super::refusal::Refusal;
 use crate::api::{ApiError, ErrorCode};
 
-/// What is told of a request's body; the rest may be secret.
+/// What came of it where nothing was refused.
+pub(super) const DONE: &str = "done";
+
+/// What is told of a request's body and of its query; the rest may be secret.
 const TOLD: [&str; 9] = ["network", "name", "label", "id", "type", "value", "role", "on", "rights"];
 
 /// How long an answer waits for a store that is slow to write down the deed.
@@ -40,7 +43,8 @@ pub(super) async fn note(
     let action = format!("{} {}", request.method(), request.uri().path());
     let (parts, body) = request.into_parts();
     let bytes = read(body).await?;
-    let subject = subject(&bytes);
+    let mut subject = subject(&bytes);
+    subject.extend(asked(&parts.uri));
     let response = next.run(Request::from_parts(parts, Body::from(bytes))).await;
     let deed = NewDeed {
         who: caller.who.to_string(),
@@ -66,19 +70,32 @@ pub(super) async fn keep(console: &dyn Console, deed: NewDeed) {
 
 fn outcome(response: &Response) -> String {
     if response.status().is_success() {
-        return "done".to_owned();
+        return DONE.to_owned();
     }
-    let code = response.extensions().get::<ErrorCode>().and_then(|code| serde_json::to_value(code).ok());
-    let text = code.as_ref().and_then(Value::as_str);
-    text.map_or_else(|| response.status().as_u16().to_string(), str::to_owned)
+    let code = response.extensions().get::<ErrorCode>();
+    code.map_or_else(|| response.status().as_u16().to_string(), |code| word(*code))
+}
+
+/// A refusal's code as scripts know it.
+pub(super) fn word(code: ErrorCode) -> String {
+    match serde_json::to_value(code) {
+        Ok(Value::String(word)) => word,
+        Ok(_) | Err(_) => format!("{code:?}"),
+    }
+}
+
+/// What a request says in its address.
+fn asked(uri: &Uri) -> impl Iterator<Item = (String, String)> + use<> {
+    let Query(asked) = Query::<BTreeMap<String, String>>::try_from_uri(uri).unwrap_or_default();
+    asked.into_iter().filter(|(name, _)| TOLD.contains(&name.as_str()))
 }
 
 fn subject(body: &[u8]) -> BTreeMap<String, String> {
     let Ok(Value::Object(fields)) = serde_json::from_slice(body) else { return BTreeMap::new() };
     let told = fields.into_iter().filter(|(name, value)| TOLD.contains(&name.as_str()) && !value.is_null());
-    told.map(|(name, value)| match value {
-        Value::String(text) => (name, text),
-        value => (name, value.to_string()),
+    told.map(|(name, value)| {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        (name, text)
     })
     .collect()
 }

@@ -23,6 +23,11 @@ impl Refusal {
         Self { status, error, retry_after: None }
     }
 
+    /// What it says to scripts.
+    pub(super) fn code(&self) -> ErrorCode {
+        self.error.code
+    }
+
     /// The same, with when it is worth to try again.
     pub(super) fn retry_after(self, seconds: u64) -> Self {
         Self { retry_after: Some(seconds), ..self }

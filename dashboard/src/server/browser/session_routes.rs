@@ -77,7 +77,8 @@ pub(crate) async fn sign_in(
         }
         (None, Some((name, password))) => {
             let checked = check(&entrance, &caller, name.clone(), password, code).await;
-            let outcome = checked.as_ref().map_or("permission_denied", |_| "done");
+            let outcome =
+                checked.as_ref().map_or_else(|refusal| audit::word(refusal.code()), |_| audit::DONE.to_owned());
             note(&entrance, &caller, name, checked.as_ref().ok().map(|account| account.role), outcome).await;
             let account = checked?;
             let name: Arc<str> = account.name.into();
@@ -118,10 +119,10 @@ async fn check(
 }
 
 /// Who has signed in with a password, and who has tried to.
-async fn note(entrance: &Entrance, caller: &Caller, name: String, role: Option<Role>, outcome: &str) {
+async fn note(entrance: &Entrance, caller: &Caller, name: String, role: Option<Role>, outcome: String) {
     let from = caller.from.map_or_else(|| "socket".to_owned(), |address| address.to_string());
     let action = format!("POST {PATH}");
-    let deed = NewDeed { who: name, role, from, action, subject: BTreeMap::new(), outcome: outcome.to_owned() };
+    let deed = NewDeed { who: name, role, from, action, subject: BTreeMap::new(), outcome };
     audit::keep(entrance.console.as_ref(), deed).await;
 }
 

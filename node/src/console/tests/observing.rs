@@ -1,3 +1,5 @@
+#![expect(clippy::wildcard_enum_match_arm, reason = "some kinds of change are looked for, whatever the others are")]
+
 use super::super::observe::{Change, Figures, Memory, NodeKey};
 use super::*;
 
