@@ -93,7 +93,9 @@ impl Context {
         let typed = Typed::command();
         let is_command = |rest: &str| {
             let word = rest.split(|c: char| !c.is_ascii_lowercase()).next().unwrap_or_default();
-            typed.get_subcommands().any(|command| command.get_name() == word)
+            // "holloway on this machine" is about no command.
+            let is_prose = ["on", "off"].contains(&word) && rest[word.len()..].starts_with(' ');
+            !is_prose && typed.get_subcommands().any(|command| command.get_name() == word)
         };
         let mut parts = text.split("holloway ");
         let first = parts.next().unwrap_or_default().to_owned();
@@ -157,6 +159,7 @@ mod tests {
             "holloway --state-dir /srv/h status, or: holloway --state-dir /srv/h create <network>"
         );
         assert_eq!(here("update holloway on this machine"), "update holloway on this machine");
+        assert_eq!(here("switch them on first: holloway on"), "switch them on first: holloway --state-dir /srv/h on");
         assert_eq!(here("run: holloway --state-dir /srv/h up"), "run: holloway --state-dir /srv/h up");
         assert_eq!(Context::new(Global::default(), Environment::default()).as_typed_here("holloway up"), "holloway up");
     }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use sqlx::QueryBuilder;
+use sqlx::{AnyConnection, AssertSqlSafe};
 
 use super::super::history::{Range, Subject};
 use super::super::retain::STEPS;
@@ -15,8 +15,8 @@ const MEMBERS_PER_SCALE: i64 = 200;
 const RELAYS_PER_SCALE: i64 = 4;
 /// Connections of each member in the month.
 const CONNECTIONS: i64 = 20;
-/// Rows of one statement: PostgreSQL takes 65,535 values.
-const ROWS: usize = 1_000;
+/// Rows of one statement: SQLite looks each numbered value up among all.
+const ROWS: usize = 50;
 
 fn scale() -> i64 {
     std::env::var("HOLLOWAY_PROVE_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1).clamp(1, 50)
@@ -71,78 +71,117 @@ fn resident_mib() -> f64 {
     line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok()).unwrap_or(f64::NAN) / 1024.0
 }
 
+/// A value of a row.
+enum Value {
+    Number(i64),
+    Text(String),
+    Nothing,
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<Option<i64>> for Value {
+    fn from(number: Option<i64>) -> Self {
+        number.map_or(Self::Nothing, Self::Number)
+    }
+}
+
+macro_rules! row {
+    ($($value:expr),* $(,)?) => { vec![$(Value::from($value)),*] };
+}
+
+/// Writes many rows with few statements. Both databases know placeholders with numbers.
+async fn insert(connection: &mut AnyConnection, head: &str, rows: impl Iterator<Item = Vec<Value>>) {
+    let mut rows = rows.peekable();
+    while rows.peek().is_some() {
+        let chunk: Vec<Vec<Value>> = rows.by_ref().take(ROWS).collect();
+        let columns = chunk[0].len();
+        let places = (0..chunk.len()).map(|row| {
+            let places = (1..=columns).map(|column| format!("${}", row * columns + column)).collect::<Vec<_>>();
+            format!("({})", places.join(","))
+        });
+        let statement = format!("INSERT INTO {head} VALUES {}", places.collect::<Vec<_>>().join(","));
+        let mut query = sqlx::query(AssertSqlSafe(statement));
+        for value in chunk.into_iter().flatten() {
+            query = match value {
+                Value::Number(number) => query.bind(number),
+                Value::Text(text) => query.bind(text),
+                Value::Nothing => query.bind(None::<i64>),
+            };
+        }
+        query.execute(&mut *connection).await.unwrap();
+    }
+}
+
 /// Members from 1 on, of whom the first is this machine and those after it are relays.
 async fn synthesise(store: &ConsoleStore, members: i64, relays: i64) {
     let mut transaction = store.begin().await.unwrap();
     let connection = transaction.connection();
-    sqlx::query("INSERT INTO network (network_id, label) VALUES ('network', 'home')")
-        .execute(&mut *connection)
-        .await
-        .unwrap();
-    let numbers: Vec<i64> = (1..=members).collect();
-    for chunk in numbers.chunks(ROWS) {
-        let mut query = QueryBuilder::new(
-            "INSERT INTO node (network, node_id, name, rights, is_member, is_relay, is_well, first_seen, changed) ",
-        );
-        query.push_values(chunk, |mut row, number| {
-            let is_relay = i64::from((2..2 + relays).contains(number));
-            row.push_bind(1_i64).push_bind(format!("id-{number}")).push_bind(format!("member-{number}"));
-            row.push_bind("").push_bind(1_i64).push_bind(is_relay).push_bind(i64::from(number % 3 > 0));
-            row.push_bind(NOW).push_bind(NOW);
-        });
-        query.build().execute(&mut *connection).await.unwrap();
-    }
-    sqlx::query("INSERT INTO carrier (machine, node) VALUES ($1, 1)")
-        .bind(store.machine)
-        .execute(&mut *connection)
-        .await
-        .unwrap();
-    for node in 1..2 + relays {
-        for step in STEPS {
-            let since = (NOW - step.kept).max(NOW - DAYS * 24 * 3600);
-            let times: Vec<i64> = (since / step.seconds + 1..=NOW / step.seconds).map(|at| at * step.seconds).collect();
-            for chunk in times.chunks(ROWS) {
-                let mut query = QueryBuilder::new(
-                    "INSERT INTO sample (node, step, at, machine, looks, reached, rtt_looks, rtt_us, rtt_max_us, rx_bytes, \
-                     tx_bytes, dropped, load_looks, load, members) ",
-                );
-                query.push_values(chunk, |mut row, at| {
-                    let looks = step.seconds / 30;
-                    row.push_bind(node).push_bind(step.seconds).push_bind(*at).push_bind(store.machine);
-                    row.push_bind(looks).push_bind(looks).push_bind(looks).push_bind(looks * (8_000 + at % 977));
-                    row.push_bind(9_000 + at % 977).push_bind(at % 1_000_003 * 17).push_bind(at % 1_000_003 * 13);
-                    row.push_bind(at % 7).push_bind(looks).push_bind(looks * (at % 83)).push_bind(at % 300);
-                });
-                query.build().execute(&mut *connection).await.unwrap();
-            }
-        }
-    }
-    let all: Vec<i64> = (0..members * CONNECTIONS).collect();
-    for chunk in all.chunks(ROWS) {
-        let mut query =
-            QueryBuilder::new("INSERT INTO connection (machine, node, path, via, began, ended, rx_bytes, tx_bytes) ");
-        query.push_values(chunk, |mut row, number| {
-            let began = NOW - DAYS * 24 * 3600 + number * 97 % (DAYS * 24 * 3600);
-            let ended = (number % CONNECTIONS > 0).then_some(began + 600);
-            row.push_bind(store.machine).push_bind(number % members + 1).push_bind("direct");
-            row.push_bind("192.0.2.1:42042")
-                .push_bind(began)
-                .push_bind(ended)
-                .push_bind(number * 31)
-                .push_bind(*number);
-        });
-        query.build().execute(&mut *connection).await.unwrap();
-    }
-    let events: Vec<i64> = (0..members).collect();
-    for chunk in events.chunks(ROWS) {
-        let mut query = QueryBuilder::new(
-            "INSERT INTO event (machine, source, recorded, time, severity, kind, network, text, fields) ",
-        );
-        query.push_values(chunk, |mut row, number| {
-            row.push_bind(store.machine).push_bind(*number).push_bind(NOW).push_bind("2026-11-20T20:00:00Z");
-            row.push_bind("security").push_bind("replayed").push_bind("home").push_bind("something").push_bind("{}");
-        });
-        query.build().execute(&mut *connection).await.unwrap();
-    }
+    let machine = store.machine;
+    insert(connection, "network (network_id, label)", [row!["network", "home"]].into_iter()).await;
+    let nodes = (1..=members).map(|number| {
+        let is_relay = i64::from((2..2 + relays).contains(&number));
+        let (id, name) = (format!("id-{number}"), format!("member-{number}"));
+        row![1, id, name, "", 1, is_relay, i64::from(number % 3 > 0), NOW, NOW]
+    });
+    let head = "node (network, node_id, name, rights, is_member, is_relay, is_well, first_seen, changed)";
+    insert(connection, head, nodes).await;
+    insert(connection, "carrier (machine, node)", [row![machine, 1]].into_iter()).await;
+    let samples = (1..2 + relays).flat_map(|node| STEPS.into_iter().map(move |step| (node, step)));
+    let samples = samples.flat_map(|(node, step)| {
+        let since = (NOW - step.kept).max(NOW - DAYS * 24 * 3600);
+        (since / step.seconds + 1..=NOW / step.seconds).map(move |at| (node, step.seconds, at * step.seconds))
+    });
+    let samples = samples.map(|(node, seconds, at)| {
+        let looks = seconds / 30;
+        let (rtt, bytes) = (8_000 + at % 977, at % 1_000_003);
+        row![
+            node,
+            seconds,
+            at,
+            machine,
+            looks,
+            looks,
+            looks,
+            looks * rtt,
+            rtt + 1_000,
+            bytes * 17,
+            bytes * 13,
+            at % 7,
+            looks,
+            looks * (at % 83),
+            at % 300
+        ]
+    });
+    let head = "sample (node, step, at, machine, looks, reached, rtt_looks, rtt_us, rtt_max_us, rx_bytes, tx_bytes, \
+                dropped, load_looks, load, members)";
+    insert(connection, head, samples).await;
+    let connections = (0..members * CONNECTIONS).map(|number| {
+        let began = NOW - DAYS * 24 * 3600 + number * 97 % (DAYS * 24 * 3600);
+        let ended = (number % CONNECTIONS > 0).then_some(began + 600);
+        row![machine, number % members + 1, "direct", "192.0.2.1:42042", began, ended, number * 31, number]
+    });
+    insert(connection, "connection (machine, node, path, via, began, ended, rx_bytes, tx_bytes)", connections).await;
+    let events = (0..members).map(|number| {
+        row![machine, number, NOW, "2026-11-20T20:00:00Z", "security", "replayed", "home", "something", "{}"]
+    });
+    let head = "event (machine, source, recorded, time, severity, kind, network, text, fields)";
+    insert(connection, head, events).await;
     transaction.commit().await.unwrap();
 }
