@@ -104,7 +104,7 @@ impl Keeper {
         Self { stop, task }
     }
 
-    /// Ends it, after a last look.
+    /// Ends it, and lets go of the store.
     pub(crate) async fn stop(self) {
         // It may have ended by itself.
         let _ = self.stop.send(());

@@ -3,8 +3,8 @@
 //! Any site that a browser shows may send requests here. So each passes three gates, in this order: it names this server
 //! as its host and comes from its own pages ([`guard`](mod@guard)); it is from somebody who has signed in, if it is for the API
 //! ([`sessions`]); and the route's own permission, as over the socket. A session is a random cookie that no script reads and
-//! no other site's request carries; it begins with a link for one use, which the command line gets over the socket, and
-//! may do what whoever asked for the link may.
+//! no other site's request carries. It begins with a link for one use, which the command line gets over the socket, and may
+//! do what whoever asked for the link may; or with an account's name, password and perhaps a code ([`guesses`]).
 
 mod assets;
 mod guard;
