@@ -33,6 +33,12 @@ impl Clock {
     }
 }
 
+/// Seconds since 1970, as databases have them.
+pub(crate) fn unix_seconds() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
 /// A wall-clock time as RFC 3339 in UTC, to the second.
 pub(crate) fn rfc3339(time: UnixTime) -> String {
     let seconds = time.as_secs();

@@ -1,12 +1,13 @@
 //! Security events, and how they were handled.
 
-use holloway_dashboard::api::{Event, Handled, PageQuery, SchemaVersion, SecurityEvent, SecurityEvents, Severity};
+use holloway_dashboard::api::{Event, Handled, PageQuery, SchemaVersion, SecurityEvent, SecurityEvents};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use super::error::ConsoleError;
 use super::history::{Page, time_text};
 use super::open::ConsoleStore;
+use crate::store::severity_of;
 
 impl ConsoleStore {
     /// A page of events, newest first.
@@ -86,17 +87,4 @@ fn read(row: &AnyRow) -> Result<SecurityEvent, ConsoleError> {
         observer: row.try_get("observer")?,
         handled,
     })
-}
-
-/// A severity as it is kept.
-pub(super) const fn severity_text(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Info => "info",
-        Severity::Warn => "warn",
-        Severity::Security => "security",
-    }
-}
-
-fn severity_of(text: &str) -> Option<Severity> {
-    [Severity::Info, Severity::Warn, Severity::Security].into_iter().find(|severity| severity_text(*severity) == text)
 }

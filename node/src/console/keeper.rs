@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use holloway_config::ConsoleStoreSetting;
@@ -16,6 +16,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use super::error::ConsoleError;
 use super::open::ConsoleStore;
 use super::record::Recorder;
+use crate::clock::unix_seconds as now;
 
 /// From one look at the daemon to the next: the finest step of what is kept.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
@@ -230,9 +231,4 @@ async fn catch_up(recorder: &Recorder, daemon: &dyn Daemon, now: i64) -> Result<
         }
         recorder.events(&page.events, now).await?;
     }
-}
-
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

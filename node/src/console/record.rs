@@ -9,6 +9,7 @@ use super::error::ConsoleError;
 use super::observe::{Change, Figures, Memory, NodeFacts, NodeKey, Way};
 use super::open::ConsoleStore;
 use super::retain::STEPS;
+use crate::store::severity_text;
 
 /// Looks at the daemon for the store.
 pub(super) struct Recorder {
@@ -84,7 +85,7 @@ impl Recorder {
             .bind(event.id.cast_signed())
             .bind(now)
             .bind(&event.time)
-            .bind(super::events::severity_text(event.severity))
+            .bind(severity_text(event.severity))
             .bind(&event.kind)
             .bind(event.network.as_deref())
             .bind(&event.text)

@@ -1,7 +1,6 @@
 //! The store behind the API: who may be whom is decided here, and what is not there is told.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use holloway_dashboard::api::{
@@ -17,6 +16,7 @@ use super::history::{Range, Subject, time_text};
 use super::keeper::Watched;
 use super::open::ConsoleStore;
 use super::passwords;
+use crate::clock::unix_seconds as now;
 
 /// Passwords that are checked at once; each takes 19 MiB and a processor.
 const CHECKS_MAX: usize = 1;
@@ -65,11 +65,6 @@ impl ConsoleService {
 
 fn unknown_account(name: &str) -> ApiError {
     ApiError::new(ErrorCode::NotFound, format!("there is no account {name:?}"))
-}
-
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 fn shown(account: &KeptAccount) -> Account {

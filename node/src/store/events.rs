@@ -96,7 +96,8 @@ fn read(row: &SqliteRow) -> Result<Event, StoreError> {
     Ok(Event { id: row.try_get::<i64, _>("id")?.cast_unsigned(), what })
 }
 
-const fn severity_text(severity: Severity) -> &'static str {
+/// A severity as it is kept.
+pub(crate) const fn severity_text(severity: Severity) -> &'static str {
     match severity {
         Severity::Info => "info",
         Severity::Warn => "warn",
@@ -104,6 +105,7 @@ const fn severity_text(severity: Severity) -> &'static str {
     }
 }
 
-fn severity_of(text: &str) -> Option<Severity> {
+/// What is kept, as a severity.
+pub(crate) fn severity_of(text: &str) -> Option<Severity> {
     [Severity::Info, Severity::Warn, Severity::Security].into_iter().find(|severity| severity_text(*severity) == text)
 }

@@ -19,6 +19,6 @@ mod state;
 mod tests;
 
 pub(crate) use error::StoreError;
-pub(crate) use events::{Event, NewEvent};
+pub(crate) use events::{Event, NewEvent, severity_of, severity_text};
 pub(crate) use networks::{Chosen, Network, NetworkKey, NewNetwork, Origin};
 pub(crate) use open::Store;
