@@ -12,6 +12,7 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 
 use holloway_simnet::lab::Lab;
+use serde_json::Value;
 use stage::transfer::transfer;
 use stage::{INTERFACE, Machine, founder, member, scale};
 
@@ -47,6 +48,23 @@ fn networks_that_are_switched_off_leave_no_trace_and_stay_off_until_they_are_swi
     bob.ask(&["leave", "home", "--yes"]);
     bob.ask(&["on"]);
     assert_eq!(bob.ask(&["status"])["networks"], serde_json::json!([]), "what was left while off is forgotten");
+}
+
+#[test]
+fn whoever_founds_a_network_has_its_history_and_audit_from_then_on() {
+    let lab = Lab::new("founded").unwrap();
+    let mut alice = Machine::new(&lab, &lab.public_host("alice").unwrap());
+    alice.start();
+    let socket = alice.state().join("api.sock");
+    let read = |path: &str| -> Value {
+        let url = format!("http://holloway/api/v1/{path}");
+        let text = alice.tool_text("curl", &["-s", "--unix-socket", socket.to_str().unwrap(), &url]);
+        serde_json::from_str(&text).unwrap()
+    };
+    assert_eq!(read("overview")["error"]["code"], "not_found", "nobody is an admin yet");
+    alice.ask(&["create", "home", "--name", "alice"]);
+    assert_eq!(read("overview")["store"], "sqlite");
+    assert_eq!(read("audit")["deeds"][0]["action"], "POST /api/v1/networks");
 }
 
 /// Clients of the API and of the pages that never finish what they begin to say.

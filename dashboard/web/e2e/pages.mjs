@@ -1,34 +1,30 @@
 // Drives the pages in a browser, as the lab around it asks: lines on standard input, one answer each on standard output.
 // usage: node e2e/pages.mjs CHROMIUM FOLDER
-import { createHmac } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { chromium } from 'playwright-core';
+import { attack } from './hostile.mjs';
 
 const [executablePath, folder] = process.argv.slice(2);
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 /** How long anything may take to show. */
 const PATIENCE = 15_000;
-const PAGES = [
-  'overview',
-  'relays',
-  'topology',
-  'members',
-  'connections',
-  'invites',
-  'certificates',
-  'names',
-  'events',
-  'security',
-  'audit',
-  'settings',
-];
 
-const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
-const context = await browser.newContext({ viewport: { width: 1360, height: 900 }, locale: 'en-GB' });
+const browser = await chromium.launch({
+  executablePath,
+  // Newer browsers keep other sites away from loopback addresses by themselves. Not all do: the pages have to.
+  args: ['--no-sandbox', '--disable-gpu', '--disable-features=LocalNetworkAccessChecks'],
+});
+const context = await browser.newContext({
+  viewport: { width: 1360, height: 900 },
+  locale: 'en-GB',
+  // A certificate of one's own is known by its fingerprint, which is looked at.
+  ignoreHTTPSErrors: true,
+});
 context.setDefaultTimeout(PATIENCE);
 const page = await context.newPage();
 const problems = [];
@@ -38,6 +34,12 @@ page.on('console', (message) => {
     problems.push(`${message.text()} (${message.location().url})`);
   }
 });
+
+/** What the navigation leads to. */
+async function pages() {
+  const links = page.getByRole('navigation').getByRole('link');
+  return await links.evaluateAll((all) => all.map((link) => link.pathname.slice(1) || 'overview'));
+}
 
 async function to(name) {
   await page.getByRole('navigation').getByRole('link', { name: new RegExp(`^${name}`, 'i') }).click();
@@ -101,6 +103,9 @@ async function shot(name) {
   await page.screenshot({ path: path.join(folder, `${name}.png`), fullPage: true });
 }
 
+/** A page of another site, in the same browser. */
+let other;
+
 const verbs = {
   async open(url) {
     await page.goto(url);
@@ -112,7 +117,7 @@ const verbs = {
     const found = [];
     for (const theme of ['light', 'dark']) {
       await page.emulateMedia({ colorScheme: theme });
-      for (const name of PAGES) {
+      for (const name of await pages()) {
         await to(name);
         await settled();
         await shot(`${name}-${theme}`);
@@ -120,7 +125,7 @@ const verbs = {
       }
     }
     await page.setViewportSize({ width: 360, height: 780 });
-    for (const name of PAGES) {
+    for (const name of await pages()) {
       await to(name);
       await settled();
       await shot(`${name}-small`);
@@ -343,6 +348,60 @@ const verbs = {
     await on.click();
     await on.waitFor({ state: 'detached' });
     return found;
+  },
+
+  /** Shows a page of another site beside the pages, which stay signed in. */
+  async visit(url) {
+    other = await context.newPage();
+    await other.goto(url);
+  },
+
+  /** Has that other page try all it can against an origin: what it got to read, and what its requests were answered. */
+  async attack(target) {
+    const answers = new Set();
+    other.on('response', (response) => {
+      const { origin, pathname } = new URL(response.url());
+      if (origin === target) {
+        answers.add(`${response.request().method()} ${pathname} ${response.status()}`);
+      }
+    });
+    return { got: await attack(other, target), answers: [...answers].sort() };
+  },
+
+  /** Waits until the other page's own name leads to somebody else. */
+  async turned() {
+    await other.evaluate(async () => {
+      const isStillThere = async () => (await fetch('/?', { cache: 'no-store' })).headers.has('x-site');
+      while (await isStillThere());
+    });
+  },
+
+  /** Shows every page, and waits on one for a text of others; gives what became of the markup in it. */
+  async strangeText(where, text, forbidden) {
+    const found = [];
+    for (const name of await pages()) {
+      await to(name);
+      await settled();
+      if (name === where) {
+        await page.getByText(text).first().waitFor();
+        await shot(`strange-${name}`);
+      }
+      const count = await page.locator(forbidden).count();
+      if (count > 0) {
+        found.push(`${name}: ${count} of ${forbidden}`);
+      }
+    }
+    return found;
+  },
+
+  /** The SHA-256 of the certificate that the pages come with. */
+  async fingerprint() {
+    const session = await context.newCDPSession(page);
+    const seen = new Promise((seen) => session.once('Security.visibleSecurityStateChanged', seen));
+    await session.send('Security.enable');
+    const { visibleSecurityState } = await seen;
+    const [own] = visibleSecurityState.certificateSecurityState.certificate;
+    return createHash('sha256').update(Buffer.from(own, 'base64')).digest('hex');
   },
 
   /** What went wrong in the browser since the last time. */

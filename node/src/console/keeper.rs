@@ -9,7 +9,7 @@ use holloway_config::ConsoleStoreSetting;
 use holloway_dashboard::api::{ApiError, ErrorCode, EventsQuery, InNetwork, Right, Severity, Status};
 use holloway_dashboard::server::Daemon;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
@@ -29,14 +29,50 @@ const LOOK_MAX: Duration = Duration::from_secs(25);
 /// Events that are written down with one look.
 const EVENTS_MAX: u32 = 1_000;
 
+/// Whoever asks for a store before there is one has the keeper look at once, and waits for it this long.
+const STORE_WAIT: Duration = Duration::from_secs(1);
+/// As many may ask for that at once; others take what is known.
+const ASKING_MAX: usize = 16;
+
 /// What the keeper has come to, for those who ask.
 #[derive(Clone, Debug)]
-pub(crate) struct Watched(Arc<ArcSwap<State>>);
+pub(crate) struct Watched {
+    state: Arc<ArcSwap<State>>,
+    look_now: mpsc::Sender<Asking>,
+}
+
+/// Somebody who waits for a look.
+type Asking = oneshot::Sender<()>;
+
+/// The keeper's end of [`Watched`].
+#[derive(Debug)]
+pub(crate) struct Telling {
+    state: Arc<ArcSwap<State>>,
+    asking: mpsc::Receiver<Asking>,
+}
 
 #[derive(Debug)]
 struct State {
-    store: Result<ConsoleStore, Arc<str>>,
+    store: Result<ConsoleStore, NoStore>,
     networks: Vec<Named>,
+}
+
+/// Why there is no store.
+#[derive(Clone, Debug)]
+enum NoStore {
+    /// None was wanted at the last look.
+    NotYet(&'static str),
+    /// It fails.
+    Fails(Arc<str>),
+}
+
+impl NoStore {
+    fn reason(self) -> Arc<str> {
+        match self {
+            Self::NotYet(reason) => reason.into(),
+            Self::Fails(reason) => reason,
+        }
+    }
 }
 
 /// A network by which somebody can ask.
@@ -49,14 +85,31 @@ pub(super) struct Named {
 }
 
 impl Watched {
-    /// The store, or why there is none.
-    pub(super) fn store(&self) -> Result<ConsoleStore, Arc<str>> {
-        self.0.load().store.clone()
+    /// What is known before the first look, and the end for the keeper.
+    pub(crate) fn new() -> (Self, Telling) {
+        let state = State { store: Err(NoStore::NotYet("the daemon has just started")), networks: Vec::new() };
+        let state = Arc::new(ArcSwap::from_pointee(state));
+        let (look_now, asking) = mpsc::channel(ASKING_MAX);
+        (Self { state: state.clone(), look_now }, Telling { state, asking })
+    }
+
+    /// The store, or why there is none. Whoever has just founded a network need not wait for the next look.
+    pub(super) async fn store(&self) -> Result<ConsoleStore, Arc<str>> {
+        let known = self.state.load().store.clone();
+        if !matches!(known, Err(NoStore::NotYet(_))) {
+            return known.map_err(NoStore::reason);
+        }
+        let (asking, looked) = oneshot::channel();
+        if self.look_now.try_send(asking).is_ok() {
+            // However it ends: what is known then is the answer.
+            let _ = timeout(STORE_WAIT, looked).await;
+        }
+        self.state.load().store.clone().map_err(NoStore::reason)
     }
 
     /// The network of this label; without one the only one.
     pub(super) fn network(&self, label: Option<&str>) -> Result<Named, ApiError> {
-        let state = self.0.load();
+        let state = self.state.load();
         let found = match label {
             Some(label) => state.networks.iter().find(|network| network.label == label),
             None => state.networks.first(),
@@ -84,17 +137,11 @@ pub(crate) struct Place {
 }
 
 impl Keeper {
-    /// What is known before the first look.
-    pub(crate) fn watched() -> Watched {
-        let state = State { store: Err("the daemon has just started".into()), networks: Vec::new() };
-        Watched(Arc::new(ArcSwap::from_pointee(state)))
-    }
-
     /// Begins to look.
-    pub(crate) fn start(place: Place, daemon: Arc<dyn Daemon>, watched: Watched) -> Self {
+    pub(crate) fn start(place: Place, daemon: Arc<dyn Daemon>, telling: Telling) -> Self {
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(async move {
-            let mut keeping = Keeping { place, daemon, watched, open: None, forgotten: None };
+            let mut keeping = Keeping { place, daemon, telling, open: None, forgotten: None };
             tokio::select! {
                 () = keeping.run() => {}
                 // A dropped sender means the same.
@@ -116,7 +163,7 @@ impl Keeper {
 struct Keeping {
     place: Place,
     daemon: Arc<dyn Daemon>,
-    watched: Watched,
+    telling: Telling,
     open: Option<(ConsoleStore, Recorder)>,
     forgotten: Option<Instant>,
 }
@@ -125,8 +172,13 @@ impl Keeping {
     async fn run(&mut self) {
         let mut soon = interval(FIRST_LOOKS);
         while self.open.is_none() {
-            soon.tick().await;
+            let asking = tokio::select! {
+                _ = soon.tick() => None,
+                Some(asking) = self.telling.asking.recv() => Some(asking),
+            };
             self.look().await;
+            // They hear of it by its end.
+            drop(asking);
         }
         let mut ticks = interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -134,6 +186,8 @@ impl Keeping {
         loop {
             tokio::select! {
                 _ = ticks.tick() => self.look().await,
+                // It was opened meanwhile.
+                Some(asking) = self.telling.asking.recv() => drop(asking),
                 event = events.recv() => match event {
                     // Whoever sees it on a page looks here for more.
                     Ok(event) if event.severity > Severity::Info => self.note_events().await,
@@ -153,13 +207,15 @@ impl Keeping {
         };
         let store = match (looked, &self.open) {
             (Ok(()), Some((store, _))) => Ok(store.clone()),
-            (Ok(()), None) => Err("only machines with the right admin keep one; see [dashboard] store".into()),
+            (Ok(()), None) => {
+                Err(NoStore::NotYet("only machines with the right admin keep one; see [dashboard] store"))
+            }
             (Err(error), _) => {
-                if self.watched.store().is_ok() || self.open.is_some() {
+                if self.telling.state.load().store.is_ok() || self.open.is_some() {
                     tracing::warn!(%error, "the console's store fails; the networks run on without it");
                 }
                 self.open = None;
-                Err(Arc::from(error))
+                Err(NoStore::Fails(error.into()))
             }
         };
         let named = |network: &holloway_dashboard::api::NetworkStatus| Named {
@@ -168,7 +224,7 @@ impl Keeping {
             node: network.node_id.clone(),
         };
         let networks = status.networks.iter().map(named).collect();
-        self.watched.0.store(Arc::new(State { store, networks }));
+        self.telling.state.store(Arc::new(State { store, networks }));
     }
 
     async fn look_at(&mut self, status: &Status) -> Result<(), ConsoleError> {

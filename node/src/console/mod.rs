@@ -24,5 +24,5 @@ mod service;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use keeper::{Keeper, Place};
+pub(crate) use keeper::{Keeper, Place, Watched};
 pub(crate) use service::ConsoleService;

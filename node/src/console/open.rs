@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::Migrator;
-use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyConnection, AnyPool};
+use sqlx::{Any, AnyPool};
 
 use super::error::ConsoleError;
+use crate::store::Transaction;
 use crate::store::file::{self, Found};
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/console/sqlite");
@@ -92,46 +92,14 @@ impl ConsoleStore {
     }
 
     /// Begins to write.
-    pub(super) async fn begin(&self) -> Result<Transaction, ConsoleError> {
-        let connection = self.writer.acquire().await?;
-        let mut transaction = Transaction { connection, is_committed: false };
-        sqlx::query("BEGIN").execute(transaction.connection()).await?;
-        Ok(transaction)
+    pub(super) async fn begin(&self) -> Result<Transaction<Any>, ConsoleError> {
+        Ok(Transaction::begin(&self.writer, "BEGIN").await?)
     }
 
     /// Lets go of it.
     pub(crate) async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
-    }
-}
-
-/// All or nothing: dropped before [`Transaction::commit`] it closes its connection, which rolls back. See the node's
-/// store for why sqlx's own are not used.
-pub(super) struct Transaction {
-    connection: PoolConnection<Any>,
-    is_committed: bool,
-}
-
-impl Transaction {
-    /// Where statements of this transaction go.
-    pub(super) fn connection(&mut self) -> &mut AnyConnection {
-        &mut self.connection
-    }
-
-    /// Makes it durable.
-    pub(super) async fn commit(mut self) -> Result<(), ConsoleError> {
-        sqlx::query("COMMIT").execute(&mut *self.connection).await?;
-        self.is_committed = true;
-        Ok(())
-    }
-}
-
-impl Drop for Transaction {
-    fn drop(&mut self) {
-        if !self.is_committed {
-            self.connection.close_on_drop();
-        }
     }
 }
 

@@ -100,7 +100,7 @@ impl Recorder {
                 .execute(transaction.connection())
                 .await?;
         }
-        transaction.commit().await
+        Ok(transaction.commit().await?)
     }
 }
 

@@ -51,6 +51,6 @@ impl ConsoleStore {
         let mut transaction = self.begin().await?;
         let query = numbers.iter().fold(sqlx::query(statement), |query, number| query.bind(*number));
         query.execute(transaction.connection()).await?;
-        transaction.commit().await
+        Ok(transaction.commit().await?)
     }
 }

@@ -39,8 +39,8 @@ impl ConsoleService {
         Self { watched, checks: Arc::new(Semaphore::new(CHECKS_MAX)) }
     }
 
-    fn store(&self) -> Result<ConsoleStore, ApiError> {
-        self.watched.store().map_err(|reason| {
+    async fn store(&self) -> Result<ConsoleStore, ApiError> {
+        self.watched.store().await.map_err(|reason| {
             ApiError::new(ErrorCode::NotFound, format!("this machine keeps no history: {reason}"))
                 .with_hint("see [dashboard] store in holloway.toml")
         })
@@ -90,11 +90,11 @@ fn judge_name(name: &str) -> Result<(), ApiError> {
 #[async_trait]
 impl Console for ConsoleService {
     async fn overview(&self) -> Result<Overview, ApiError> {
-        Ok(self.store()?.overview(now()).await?)
+        Ok(self.store().await?.overview(now()).await?)
     }
 
     async fn history(&self, query: HistoryQuery) -> Result<History, ApiError> {
-        let store = self.store()?;
+        let store = self.store().await?;
         let now = now();
         let range = Range::new(query.since, query.until, query.points, now);
         let network = self.watched.network(query.network.as_deref())?;
@@ -104,15 +104,15 @@ impl Console for ConsoleService {
     }
 
     async fn connections(&self, query: PageQuery) -> Result<Connections, ApiError> {
-        Ok(self.store()?.connections(&query).await?)
+        Ok(self.store().await?.connections(&query).await?)
     }
 
     async fn security_events(&self, query: PageQuery) -> Result<SecurityEvents, ApiError> {
-        Ok(self.store()?.security_events(&query).await?)
+        Ok(self.store().await?.security_events(&query).await?)
     }
 
     async fn handle(&self, id: u64, handled: Option<(String, Handle)>) -> Result<SecurityEvent, ApiError> {
-        let store = self.store()?;
+        let store = self.store().await?;
         if let Some((_, Handle { note })) = &handled
             && note.chars().count() > NOTE_CHARACTERS_MAX
         {
@@ -124,20 +124,20 @@ impl Console for ConsoleService {
     }
 
     async fn audit(&self, query: PageQuery) -> Result<Audit, ApiError> {
-        Ok(self.store()?.deeds(&query).await?)
+        Ok(self.store().await?.deeds(&query).await?)
     }
 
     async fn note_deed(&self, deed: NewDeed) -> Result<(), ApiError> {
-        Ok(self.store()?.note_deed(&deed, now()).await?)
+        Ok(self.store().await?.note_deed(&deed, now()).await?)
     }
 
     async fn accounts(&self) -> Result<Accounts, ApiError> {
-        let accounts = self.store()?.accounts().await?;
+        let accounts = self.store().await?.accounts().await?;
         Ok(Accounts { schema: SchemaVersion, accounts: accounts.iter().map(shown).collect() })
     }
 
     async fn put_account(&self, name: String, request: PutAccount) -> Result<Account, ApiError> {
-        let store = self.store()?;
+        let store = self.store().await?;
         judge_name(&name)?;
         let password = match request.password {
             Some(Password(password)) => {
@@ -160,14 +160,14 @@ impl Console for ConsoleService {
     }
 
     async fn remove_account(&self, name: String) -> Result<(), ApiError> {
-        match self.store()?.remove_account(&name).await? {
+        match self.store().await?.remove_account(&name).await? {
             true => Ok(()),
             false => Err(unknown_account(&name)),
         }
     }
 
     async fn check(&self, name: String, password: Password, code: Option<Password>) -> Result<Checked, ApiError> {
-        let store = self.store()?;
+        let store = self.store().await?;
         let account = store.account(&name).await?;
         let kept = account.as_ref().map(|account| account.password.clone());
         let is_right = self.heavy(move || passwords::is_right(&password.0, kept.as_deref())).await?;
@@ -186,7 +186,7 @@ impl Console for ConsoleService {
     }
 
     async fn change_password(&self, name: String, old: Password, new: Password) -> Result<Option<Account>, ApiError> {
-        let store = self.store()?;
+        let store = self.store().await?;
         let account = self.account(&store, &name).await?;
         passwords::judge(&new.0, &name)?;
         let kept = account.password.clone();
@@ -199,7 +199,7 @@ impl Console for ConsoleService {
     }
 
     async fn propose_totp(&self, name: String) -> Result<TotpSecret, ApiError> {
-        let store = self.store()?;
+        let store = self.store().await?;
         let secret = passwords::totp_secret()?;
         let url = passwords::totp_url(&secret, &name)?;
         if !store.propose_totp(&name, &secret).await? {
@@ -209,7 +209,7 @@ impl Console for ConsoleService {
     }
 
     async fn set_totp(&self, name: String, code: Password, is_wanted: bool) -> Result<Option<Account>, ApiError> {
-        let store = self.store()?;
+        let store = self.store().await?;
         let account = self.account(&store, &name).await?;
         let secret = if is_wanted { &account.totp_next } else { &account.totp };
         let Some(secret) = secret else {

@@ -50,7 +50,7 @@ use pages::PagesServer;
 use resolving::Resolving;
 
 use crate::clock::Clock;
-use crate::console::{ConsoleService, Keeper, Place};
+use crate::console::{ConsoleService, Keeper, Place, Watched};
 use crate::store::Store;
 
 /// What a daemon needs to know to start.
@@ -214,12 +214,12 @@ async fn start(
     let (entrance, pages) =
         listening.map(|(entrance, pages)| (Some(entrance), Ok(pages))).unwrap_or_else(|reason| (None, Err(reason)));
     let api: Arc<dyn Daemon> = Arc::new(api);
-    let watched = Keeper::watched();
-    let services = Services { daemon: api.clone(), console: Arc::new(ConsoleService::new(watched.clone())) };
+    let (watched, telling) = Watched::new();
+    let services = Services { daemon: api.clone(), console: Arc::new(ConsoleService::new(watched)) };
     let (server, stop_server) = start_server(services.clone(), socket, access, pages.clone())?;
     let pages = entrance.zip(pages.ok()).map(|(entrance, pages)| PagesServer::start(entrance, pages, services));
     let keeper = match extent {
-        Extent::Whole => Some(Keeper::start(console_place(options, &store).await?, api, watched)),
+        Extent::Whole => Some(Keeper::start(console_place(options, &store).await?, api, telling)),
         Extent::Bare => None,
     };
     watch_addresses(inputs.clone());

@@ -24,7 +24,7 @@ impl Store {
             .bind(i64::from(is_on))
             .execute(transaction.connection())
             .await?;
-        transaction.commit().await
+        Ok(transaction.commit().await?)
     }
 
     /// What tells this machine from others; the same for as long as the store lasts.

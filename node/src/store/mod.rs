@@ -17,8 +17,10 @@ mod relay_usage;
 mod state;
 #[cfg(test)]
 mod tests;
+mod transaction;
 
 pub(crate) use error::StoreError;
 pub(crate) use events::{Event, NewEvent, severity_of, severity_text};
 pub(crate) use networks::{Chosen, Network, NetworkKey, NewNetwork, Origin};
 pub(crate) use open::Store;
+pub(crate) use transaction::Transaction;

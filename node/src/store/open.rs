@@ -4,13 +4,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{Sqlite, SqlitePool};
 
 use super::StoreError;
 use super::error::is_damage;
 use super::file::{self, Found};
+use super::transaction::Transaction;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/node");
 
@@ -60,11 +60,8 @@ impl Store {
     }
 
     /// Begins a transaction; it is the only one until it ends.
-    pub(super) async fn begin(&self) -> Result<Transaction, StoreError> {
-        let connection = self.pool.acquire().await?;
-        let mut transaction = Transaction { connection, is_committed: false };
-        sqlx::query("BEGIN IMMEDIATE").execute(transaction.connection()).await?;
-        Ok(transaction)
+    pub(super) async fn begin(&self) -> Result<Transaction<Sqlite>, StoreError> {
+        Ok(Transaction::begin(&self.pool, "BEGIN IMMEDIATE").await?)
     }
 
     async fn open_database(path: &Path) -> Result<Self, StoreError> {
@@ -74,37 +71,6 @@ impl Store {
             pool.close().await;
         }
         verdict.map(|()| Self { pool })
-    }
-}
-
-/// All or nothing. Dropped before [`Transaction::commit`] it closes its connection, and SQLite rolls back.
-///
-/// sqlx's own transactions are not used: SQLite ends a transaction by itself when the disk is full, sqlx does not
-/// notice, nests the next one into one that is not there, and reports as committed what is not.
-pub(super) struct Transaction {
-    connection: PoolConnection<Sqlite>,
-    is_committed: bool,
-}
-
-impl Transaction {
-    /// Where statements of this transaction go.
-    pub(super) fn connection(&mut self) -> &mut SqliteConnection {
-        &mut self.connection
-    }
-
-    /// Makes it durable.
-    pub(super) async fn commit(mut self) -> Result<(), StoreError> {
-        sqlx::query("COMMIT").execute(&mut *self.connection).await?;
-        self.is_committed = true;
-        Ok(())
-    }
-}
-
-impl Drop for Transaction {
-    fn drop(&mut self) {
-        if !self.is_committed {
-            self.connection.close_on_drop();
-        }
     }
 }
 

@@ -26,7 +26,7 @@ impl Store {
                 .execute(transaction.connection())
                 .await?;
         }
-        transaction.commit().await
+        Ok(transaction.commit().await?)
     }
 
     /// What was kept of all members. Rows that cannot be read are left out: nobody is worse off.

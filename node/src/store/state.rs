@@ -49,7 +49,7 @@ impl Store {
         for write in writes {
             apply(transaction.connection(), network, write).await?;
         }
-        transaction.commit().await
+        Ok(transaction.commit().await?)
     }
 }
 

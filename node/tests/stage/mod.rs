@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 #![allow(clippy::unwrap_used, reason = "test code")]
 
+pub(crate) mod browser;
 pub(crate) mod echo;
 pub(crate) mod transfer;
 
