@@ -406,6 +406,8 @@ pub enum Event {
         node: NodeId,
         /// Its name.
         label: Label,
+        /// Whether it was not among what the node began with.
+        is_new: bool,
     },
     /// A member is no longer one, or no longer talked to.
     MemberLeft {

@@ -341,6 +341,23 @@ fn an_alias_stands_alone_at_its_name() {
 }
 
 #[test]
+fn members_that_a_node_begins_with_are_not_new_and_those_that_come_later_are() {
+    let mut net = Net::pair(316);
+    let [own, known, later] = [81, 82, 83].map(Subject::new);
+    let own_chain = vec![rooted(&net, &own, "own", Rights::NONE)];
+    let publications = vec![publication(&rooted(&net, &known, "known", Rights::NONE))];
+    let side = net.add(own.identity(net.network, own_chain), Stored { publications, ..Stored::default() });
+    net.tell(side, &publication(&rooted(&net, &later, "later", Rights::NONE)));
+    let mut joined = Vec::new();
+    for event in &net.sides[side].events {
+        if let Event::MemberJoined { node, is_new, .. } = event {
+            joined.push((*node, *is_new));
+        }
+    }
+    assert_eq!(joined, [(known.id(), false), (later.id(), true)]);
+}
+
+#[test]
 fn an_old_static_key_no_longer_shakes_hands() {
     let mut net = Net::pair(315);
     let old = Subject::new(81);

@@ -36,19 +36,31 @@ pub trait Console: Send + Sync + 'static {
     async fn remove_account(&self, name: String) -> Result<(), ApiError>;
     /// Whether somebody may sign in with this.
     async fn check(&self, name: String, password: Password, code: Option<Password>) -> Result<Checked, ApiError>;
-    /// Gives an account another password, if the old one is right.
-    async fn change_password(&self, name: String, old: Password, new: Password) -> Result<Option<Account>, ApiError>;
+    /// What an account's sessions hold on to; nothing where there is no such account any more.
+    async fn grant(&self, name: &str) -> Result<Option<Grant>, ApiError>;
+    /// Gives an account another password, if the old one is right; and with it what its sessions hold on to.
+    async fn change_password(
+        &self,
+        name: String,
+        old: Password,
+        new: Password,
+    ) -> Result<Option<(Account, Grant)>, ApiError>;
     /// A secret for codes, for the account to confirm.
     async fn propose_totp(&self, name: String) -> Result<TotpSecret, ApiError>;
     /// Codes are asked for from now on, or no more, if the code is right.
     async fn set_totp(&self, name: String, code: Password, is_wanted: bool) -> Result<Option<Account>, ApiError>;
 }
 
+/// What the sessions of an account hold on to: they end when it is another one, as it is with another password or role.
+/// It tells neither.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grant(pub [u8; 32]);
+
 /// What came of a try to sign in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Checked {
-    /// It is them.
-    Right(Account),
+    /// It is them, and this is what their session holds on to.
+    Right(Account, Grant),
     /// The password is right; a code is asked for beside it.
     CodeMissing,
     /// The name, the password or the code is wrong; which one is not told.

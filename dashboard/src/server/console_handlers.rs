@@ -102,9 +102,9 @@ pub(super) async fn change_password(
     let name = own_account(&caller)?;
     let guess = shared.guesses.begin(caller.from)?;
     let changed = shared.console.change_password(name.clone(), old, new).await?;
-    let account = changed.ok_or_else(|| wrong("the old password is wrong"))?;
+    let (account, grant) = changed.ok_or_else(|| wrong("the old password is wrong"))?;
     guess.was_right();
-    shared.sessions.end_all_of(&name, caller.session);
+    shared.sessions.end_all_of(&name, caller.session.map(|own| (own, grant)));
     Ok(Json(account))
 }
 

@@ -74,5 +74,5 @@ pub trait Daemon: Send + Sync + 'static {
     /// Whether the daemon lives and serves.
     fn health(&self) -> Health;
     /// Counters in the Prometheus text format.
-    async fn metrics(&self) -> String;
+    async fn metrics(&self) -> Result<String, ApiError>;
 }

@@ -266,10 +266,10 @@ pub(super) async fn readyz(State(shared): State<Shared>) -> Response {
 }
 
 /// Counters in the Prometheus text format.
-#[utoipa::path(get, path = "/metrics", responses((status = 200, body = String, content_type = "text/plain")))]
-pub(super) async fn metrics(State(shared): State<Shared>) -> Response {
+#[utoipa::path(get, path = "/metrics", responses((status = 200, body = String, content_type = "text/plain"), (status = "default", body = ErrorDocument)))]
+pub(super) async fn metrics(State(shared): State<Shared>) -> Result<Response, Refusal> {
     let form = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    (form, shared.daemon.metrics().await).into_response()
+    Ok((form, shared.daemon.metrics().await?).into_response())
 }
 
 /// There is nothing at this path.

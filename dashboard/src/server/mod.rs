@@ -26,7 +26,7 @@ mod stream;
 pub use access::{Access, Credentials, Permission, Standing};
 pub use bind::{BindError, bind_unix};
 pub use browser::{Authorities, Clear, Encrypt, Encrypted, Pages, Sessions, serve_browsers};
-pub use console::{Checked, Console, NewDeed};
+pub use console::{Checked, Console, Grant, NewDeed};
 pub use daemon::Daemon;
 pub use openapi::openapi_json;
 pub use serve::{Services, serve};

@@ -11,9 +11,13 @@ use futures::Stream;
 use futures::stream::unfold;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
+use tokio::time::{Interval, interval};
 
+use super::access::Caller;
+use super::browser::{ASK_EVERY, SessionKey, Sessions};
 use super::changes;
 use super::connections::{Busy, Connection};
+use super::console::Console;
 use super::extract::Params;
 use super::handlers::Shared;
 use crate::api::{Event, StreamQuery};
@@ -26,8 +30,18 @@ struct Subscriber {
     events: broadcast::Receiver<Event>,
     changes: Option<broadcast::Receiver<changes::Message>>,
     stopping: watch::Receiver<bool>,
+    session: Option<Session>,
     /// A stream is no idle connection, however quiet.
     _busy: Busy,
+}
+
+/// Whose stream it is: it ends with their session, which it keeps in use.
+struct Session {
+    key: SessionKey,
+    sessions: Arc<Sessions>,
+    console: Arc<dyn Console>,
+    endings: watch::Receiver<()>,
+    looks: Interval,
 }
 
 /// Events from now on: messages `event` with an event as data, and with `changes=true` messages `changes`, with what is
@@ -36,12 +50,21 @@ struct Subscriber {
 pub(super) async fn stream(
     State(shared): State<Shared>,
     Extension(connection): Extension<Arc<Connection>>,
+    Extension(caller): Extension<Caller>,
     Params(query): Params<StreamQuery>,
 ) -> Sse<impl Stream<Item = Result<Message, Infallible>>> {
+    let session = caller.session.map(|key| Session {
+        key,
+        endings: shared.sessions.endings(),
+        sessions: shared.sessions,
+        console: shared.console,
+        looks: interval(ASK_EVERY),
+    });
     let subscriber = Subscriber {
         events: shared.daemon.subscribe(),
         changes: query.changes.then(|| shared.changes.subscribe(&shared.daemon)),
         stopping: shared.stopping,
+        session,
         _busy: connection.busy(),
     };
     let messages = unfold(subscriber, |mut subscriber| async move {
@@ -52,7 +75,7 @@ pub(super) async fn stream(
 }
 
 impl Subscriber {
-    /// The next message, or `None` when the daemon stops.
+    /// The next message, or `None` when the daemon stops or the session has ended.
     async fn next(&mut self) -> Option<Message> {
         tokio::select! {
             received = self.events.recv() => told(received, |event| message(&event)),
@@ -60,7 +83,36 @@ impl Subscriber {
                 told(received, |json| Message::default().event("changes").data(json.as_ref()))
             }
             _ = self.stopping.wait_for(|stopping| *stopping) => None,
+            () = ended(&mut self.session) => None,
         }
+    }
+}
+
+/// Comes back when the session has ended; never, where there is none.
+async fn ended(session: &mut Option<Session>) {
+    match session {
+        Some(session) => session.ended().await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Session {
+    /// Loses nothing where it is given up for a message.
+    async fn ended(&mut self) {
+        while self.sessions.used(self.key).is_some() {
+            tokio::select! {
+                // Whoever ends sessions is there as long as this is.
+                _ = self.endings.changed() => {}
+                _ = self.looks.tick() => self.look(),
+            }
+        }
+    }
+
+    /// Has the store asked, which may take longer than the next message.
+    fn look(&self) {
+        let Self { key, sessions, console, .. } = self;
+        let (key, sessions, console) = (*key, sessions.clone(), console.clone());
+        tokio::spawn(async move { sessions.ask(key, async |account| console.grant(&account).await).await });
     }
 }
 

@@ -1,11 +1,12 @@
 //! Signing in by name and password, and what is written down of what people do.
 
+use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr};
 
 use tokio::net::TcpSocket;
 
 use super::browsers::{Answer, Browser, exchange_over, request};
-use super::example_daemon::Running;
+use super::example_daemon::{Running, event};
 
 const ADA: &str = r#"{"name":"ada","password":"correct horse battery"}"#;
 
@@ -108,6 +109,28 @@ async fn another_password_or_role_ends_sessions_and_a_session_is_new_with_each_s
     assert_eq!(fixed.enter(ADA).status, 200);
     assert_ne!(fixed.cookie(), Some(planted));
     assert_eq!(Browser::with_cookie(&daemon, planted).send("GET", "/api/v1/status", "").status, 401);
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_with_the_session_that_asked_for_it_and_no_other_does() {
+    let daemon = Running::start();
+    let mut browsers = [Browser::new(&daemon), Browser::new(&daemon), Browser::new(&daemon)];
+    for browser in &mut browsers {
+        assert_eq!(browser.enter(ADA).status, 200);
+    }
+    let mut streams = browsers.each_ref().map(Browser::stream);
+    let [here, there, elsewhere] = &browsers;
+    let mut rest = Vec::new();
+    assert_eq!(there.send("DELETE", "/api/v1/session", "").status, 200);
+    streams[1].read_to_end(&mut rest).unwrap();
+    let change = r#"{"old":"correct horse battery","new":"another horse battery"}"#;
+    assert_eq!(here.send("POST", "/api/v1/account/password", change).status, 200);
+    streams[2].read_to_end(&mut rest).unwrap();
+    assert_eq!(elsewhere.send("GET", "/api/v1/status", "").status, 401);
+    daemon.events.send(event(1)).unwrap();
+    let mut told = [0; 5];
+    streams[0].read_exact(&mut told).unwrap();
     daemon.stop().await;
 }
 

@@ -96,6 +96,22 @@ impl Browser {
         self.send_from(method, path, body, &[&format!("Origin: {origin}"), "Sec-Fetch-Site: same-origin"])
     }
 
+    /// Opens the stream of events, and gives what goes on to come of it.
+    pub(crate) fn stream(&self) -> TcpStream {
+        let mut stream = TcpStream::connect(self.at).unwrap();
+        stream.set_read_timeout(Some(TIME_MAX)).unwrap();
+        let (host, cookie) = (format!("Host: {}", self.at), format!("Cookie: {}", self.cookie.as_ref().unwrap()));
+        stream.write_all(request("GET", "/api/v1/stream", &[&host, &cookie], "").as_bytes()).unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.extend(byte);
+        }
+        assert!(head.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&head));
+        stream
+    }
+
     fn send_from(&self, method: &str, path: &str, body: &str, more: &[&str]) -> Answer {
         let host = format!("Host: {}", self.at);
         let cookie = self.cookie.as_ref().map(|cookie| format!("Cookie: {cookie}"));

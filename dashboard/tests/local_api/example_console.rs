@@ -5,13 +5,16 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use holloway_dashboard::api::*;
-use holloway_dashboard::server::{Checked, Console, NewDeed};
+use holloway_dashboard::server::{Checked, Console, Grant, NewDeed};
 
 /// The account's password, and the code that it asks for, if it does.
 const KNOWN: [(&str, Role, &str, Option<&str>); 2] = [
     ("ada", Role::Admin, "correct horse battery", None),
     ("grace", Role::Viewer, "staple paper engine", Some("123456")),
 ];
+
+/// Nothing of the accounts ever changes.
+const GRANT: Grant = Grant([0; 32]);
 
 #[derive(Default)]
 pub(crate) struct ExampleConsole {
@@ -93,18 +96,27 @@ impl Console for ExampleConsole {
         *self.checks.lock().unwrap() += 1;
         let known = KNOWN.iter().find(|(known, _, right, _)| *known == name && *right == password.0);
         Ok(match known {
-            Some((name, role, _, None)) => Checked::Right(account(name, *role)),
+            Some((name, role, _, None)) => Checked::Right(account(name, *role), GRANT),
             Some((_, _, _, Some(_))) if code.is_none() => Checked::CodeMissing,
             Some((name, role, _, Some(right))) if code.is_some_and(|code| code.0 == *right) => {
-                Checked::Right(account(name, *role))
+                Checked::Right(account(name, *role), GRANT)
             }
             Some(_) | None => Checked::Wrong,
         })
     }
 
-    async fn change_password(&self, name: String, old: Password, _new: Password) -> Result<Option<Account>, ApiError> {
+    async fn grant(&self, _name: &str) -> Result<Option<Grant>, ApiError> {
+        Ok(Some(GRANT))
+    }
+
+    async fn change_password(
+        &self,
+        name: String,
+        old: Password,
+        _new: Password,
+    ) -> Result<Option<(Account, Grant)>, ApiError> {
         let known = KNOWN.iter().find(|(known, _, right, _)| *known == name && *right == old.0);
-        Ok(known.map(|(name, role, ..)| account(name, *role)))
+        Ok(known.map(|(name, role, ..)| (account(name, *role), GRANT)))
     }
 
     async fn propose_totp(&self, _name: String) -> Result<TotpSecret, ApiError> {

@@ -504,7 +504,7 @@ impl Daemon for ExampleDaemon {
         Health { schema: SchemaVersion, live: true, ready: false, reasons: vec!["no network".into()] }
     }
 
-    async fn metrics(&self) -> String {
-        "holloway_peers 1\n".into()
+    async fn metrics(&self) -> Result<String, ApiError> {
+        Ok("holloway_peers 1\n".into())
     }
 }

@@ -90,6 +90,8 @@ pub struct Node {
     outputs: VecDeque<Output>,
     /// Both clocks at the last input.
     last: Now,
+    /// Whether what was stored has been taken in.
+    has_begun: bool,
 }
 
 /// Inner bytes carried for one peer.
@@ -135,6 +137,7 @@ impl Node {
             drops: DropCounts::default(),
             outputs: VecDeque::new(),
             last: now,
+            has_begun: false,
             identity,
             settings,
             rng,
@@ -142,6 +145,7 @@ impl Node {
         node.restore(stored.publications, stored.blocked, now);
         node.device.set_revocations(node.roster.revocation_digest());
         node.settle(now);
+        node.has_begun = true;
         node
     }
 
@@ -435,7 +439,7 @@ impl Node {
         self.device.ensure_peer(node, member.static_key);
         self.member_moved(node, now);
         self.neighbours.handle_roster(now.monotonic);
-        self.event(Event::MemberJoined { node, label: member.label });
+        self.event(Event::MemberJoined { node, label: member.label, is_new: self.has_begun });
     }
 
     fn member_left(&mut self, node: NodeId, now: Now) {

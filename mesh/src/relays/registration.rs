@@ -214,9 +214,13 @@ impl Registration {
         self.rests_until = None;
         self.failures = 0;
         self.refusal = None;
-        match &mut self.stage {
-            Stage::Registered { ping_at, ping: None, .. } => *ping_at = now,
-            Stage::Idle | Stage::Asking(_) | Stage::Answering { .. } | Stage::Registered { .. } => {}
+        self.confirm(now);
+    }
+
+    /// A registration is confirmed now, and not when it is due.
+    pub(super) fn confirm(&mut self, now: Instant) {
+        if let Stage::Registered { ping_at, ping: None, .. } = &mut self.stage {
+            *ping_at = now;
         }
     }
 
@@ -233,10 +237,8 @@ impl Registration {
     /// Somebody looks at the relays: one that has not answered for a while is asked now.
     pub(super) fn handle_watched(&mut self, now: Instant) {
         let is_fresh = self.measured.is_some_and(|measured| now.since(measured) < WATCHED_EVERY);
-        if let Stage::Registered { ping_at, ping: None, .. } = &mut self.stage
-            && !is_fresh
-        {
-            *ping_at = now;
+        if !is_fresh {
+            self.confirm(now);
         }
     }
 

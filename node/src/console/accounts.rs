@@ -1,6 +1,8 @@
 //! Accounts, in the store.
 
 use holloway_dashboard::api::Role;
+use holloway_dashboard::server::Grant;
+use sha2::{Digest, Sha256};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
@@ -21,6 +23,14 @@ pub(super) struct KeptAccount {
     pub(super) totp_used: u64,
     pub(super) created: i64,
     pub(super) signed_in: Option<i64>,
+}
+
+impl KeptAccount {
+    /// What its sessions hold on to: another one with another role, and with each password that is set, also with the same.
+    pub(super) fn grant(&self) -> Grant {
+        let hash = Sha256::new_with_prefix(role_text(self.role)).chain_update([0]).chain_update(&self.password);
+        Grant(hash.finalize().into())
+    }
 }
 
 impl ConsoleStore {

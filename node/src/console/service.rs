@@ -7,11 +7,10 @@ use holloway_dashboard::api::{
     Account, Accounts, ApiError, Audit, Connections, ErrorCode, Handle, History, HistoryQuery, Overview, PageQuery,
     Password, PutAccount, SchemaVersion, SecurityEvent, SecurityEvents, TotpSecret,
 };
-use holloway_dashboard::server::{Checked, Console, NewDeed};
+use holloway_dashboard::server::{Checked, Console, Grant, NewDeed};
 use tokio::sync::Semaphore;
 
 use super::accounts::KeptAccount;
-
 use super::history::{Range, Subject, time_text};
 use super::keeper::Watched;
 use super::open::ConsoleStore;
@@ -182,10 +181,19 @@ impl Console for ConsoleService {
             }
         }
         store.note_sign_in(&account.name, now).await?;
-        Ok(Checked::Right(shown(&account)))
+        Ok(Checked::Right(shown(&account), account.grant()))
     }
 
-    async fn change_password(&self, name: String, old: Password, new: Password) -> Result<Option<Account>, ApiError> {
+    async fn grant(&self, name: &str) -> Result<Option<Grant>, ApiError> {
+        Ok(self.store().await?.account(name).await?.as_ref().map(KeptAccount::grant))
+    }
+
+    async fn change_password(
+        &self,
+        name: String,
+        old: Password,
+        new: Password,
+    ) -> Result<Option<(Account, Grant)>, ApiError> {
         let store = self.store().await?;
         let account = self.account(&store, &name).await?;
         passwords::judge(&new.0, &name)?;
@@ -195,7 +203,8 @@ impl Console for ConsoleService {
         }
         let hash = self.heavy(move || passwords::hash(&new.0)).await??;
         store.set_password(&name, &hash).await?;
-        Ok(Some(shown(&account)))
+        let account = KeptAccount { password: hash, ..account };
+        Ok(Some((shown(&account), account.grant())))
     }
 
     async fn propose_totp(&self, name: String) -> Result<TotpSecret, ApiError> {

@@ -1,4 +1,3 @@
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -390,11 +389,9 @@ impl Daemon for Api {
         doc::Health { schema: SchemaVersion, live: !self.inputs.is_closed(), ready, reasons }
     }
 
-    async fn metrics(&self) -> String {
-        let (Ok(status), Ok(view)) = (self.status().await, self.view().await) else {
-            return String::new();
-        };
-        metrics::rendered(&Figures {
+    async fn metrics(&self) -> Result<String, ApiError> {
+        let (status, view) = (self.status().await?, self.view().await?);
+        Ok(metrics::rendered(&Figures {
             status,
             relays: doc::Relays {
                 schema: SchemaVersion,
@@ -404,7 +401,7 @@ impl Daemon for Api {
             dns: view.dns.map(|server| server.snapshot()),
             uptime: self.started.elapsed(),
             unix: Duration::from_nanos(now_nanos()),
-        })
+        }))
     }
 }
 
@@ -523,16 +520,8 @@ fn certificate_view(certificate: &MembershipCertificate, network: &NetworkView) 
         not_after: membership.validity.not_after.map(rfc3339),
         issuer: membership.issuer.to_string(),
         sequence: certificate.sequence(),
-        hash: hex(&certificate.hash().0),
+        hash: hex::encode(certificate.hash().0),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// What all members publish, those apart whose certificates are not here.

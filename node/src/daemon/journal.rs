@@ -52,8 +52,9 @@ impl Journal {
             MeshEvent::NamesChanged
             | MeshEvent::CaughtUp
             | MeshEvent::CertificateRenewed
+            | MeshEvent::MemberJoined { is_new: false, .. }
             | MeshEvent::CommandDone { .. } => {}
-            MeshEvent::MemberJoined { node, label } => {
+            MeshEvent::MemberJoined { node, label, is_new: true } => {
                 self.note(
                     Severity::Info,
                     "member_joined",

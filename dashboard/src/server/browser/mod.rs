@@ -17,8 +17,8 @@ mod sessions;
 pub use guard::Authorities;
 pub(super) use guesses::Guesses;
 pub use serve::{Clear, Encrypt, Encrypted, serve_browsers};
-pub(super) use sessions::SessionKey;
 pub use sessions::Sessions;
+pub(super) use sessions::{ASK_EVERY, SessionKey};
 
 use std::sync::Arc;
 

@@ -135,7 +135,8 @@ fn routes(shared: Shared, authorities: Authorities) -> Router {
         .route(session_routes::PATH, get(session_routes::session).post(sign_in).delete(sign_out))
         .method_not_allowed_fallback(handlers::unknown_method)
         .with_state(entrance);
-    let api = router(shared).layer(from_fn_with_state(sessions, signed_in));
+    let console = shared.console.clone();
+    let api = router(shared).layer(from_fn_with_state((sessions, console), signed_in));
     // Not as routes with a variable rest of the path: what is variable in them would be added to what is in the API's.
     let rest = move |request: Request| {
         let api = api.clone();

@@ -12,7 +12,7 @@ use axum::response::{AppendHeaders, IntoResponse, Response};
 
 use super::super::access::{Caller, Permission, Standing};
 use super::super::audit;
-use super::super::console::{Checked, Console, NewDeed};
+use super::super::console::{Checked, Console, Grant, NewDeed};
 use super::super::extract::Body;
 use super::super::handlers::Shared;
 use super::super::refusal::Refusal;
@@ -79,10 +79,11 @@ pub(crate) async fn sign_in(
             let checked = check(&entrance, &caller, name.clone(), password, code).await;
             let outcome =
                 checked.as_ref().map_or_else(|refusal| audit::word(refusal.code()), |_| audit::DONE.to_owned());
-            note(&entrance, &caller, name, checked.as_ref().ok().map(|account| account.role), outcome).await;
-            let account = checked?;
+            note(&entrance, &caller, name, checked.as_ref().ok().map(|(account, _)| account.role), outcome).await;
+            let (account, grant) = checked?;
             let name: Arc<str> = account.name.into();
-            let secret = entrance.sessions.begin(account.role, Some(name.clone())).ok_or_else(no_randomness)?;
+            let secret =
+                entrance.sessions.begin(account.role, Some((name.clone(), grant))).ok_or_else(no_randomness)?;
             (secret, account.role, Some(name.to_string()), account.totp)
         }
         (Some(_), Some(_)) | (None, None) => {
@@ -99,12 +100,12 @@ async fn check(
     name: String,
     password: Password,
     code: Option<Password>,
-) -> Result<Account, Refusal> {
+) -> Result<(Account, Grant), Refusal> {
     let guess = entrance.guesses.begin(caller.from)?;
     match entrance.console.check(name, password, code).await? {
-        Checked::Right(account) => {
+        Checked::Right(account, grant) => {
             guess.was_right();
-            Ok(account)
+            Ok((account, grant))
         }
         Checked::CodeMissing => {
             guess.was_right();
@@ -138,7 +139,7 @@ fn no_randomness() -> Refusal {
 /// Says who has signed in with this browser.
 #[utoipa::path(get, path = "/api/v1/session", responses((status = 200, body = Session), (status = "default", body = ErrorDocument)))]
 pub(crate) async fn session(State(entrance): State<Entrance>, headers: HeaderMap) -> Result<Json<Session>, Refusal> {
-    let signed = secret(&headers).and_then(|secret| entrance.sessions.who(secret)).ok_or_else(signed_out)?;
+    let signed = signed(&entrance.sessions, entrance.console.as_ref(), &headers).await?;
     let account = signed.account.map(|account| account.to_string());
     // Without the store nobody changes it either.
     let known = if account.is_some() { entrance.console.accounts().await.ok() } else { None };
@@ -157,15 +158,21 @@ pub(crate) async fn sign_out(State(entrance): State<Entrance>, headers: HeaderMa
     (AppendHeaders(cookie), Json(SignedOut { schema: SchemaVersion, signed_out: true })).into_response()
 }
 
+/// Who has signed in with the browser that sent this.
+async fn signed(sessions: &Sessions, console: &dyn Console, headers: &HeaderMap) -> Result<Signed, Refusal> {
+    let signed = secret(headers).and_then(|secret| sessions.who(secret)).ok_or_else(signed_out)?;
+    sessions.ask(signed.key, async |account| console.grant(&account).await).await;
+    sessions.used(signed.key).ok_or_else(signed_out)
+}
+
 /// Lets those who have signed in pass, as what they may.
 pub(super) async fn signed_in(
-    State(sessions): State<Arc<Sessions>>,
+    State((sessions, console)): State<(Arc<Sessions>, Arc<dyn Console>)>,
     Extension(caller): Extension<Caller>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Refusal> {
-    let Signed { role, account, key } =
-        secret(request.headers()).and_then(|secret| sessions.who(secret)).ok_or_else(signed_out)?;
+    let Signed { role, account, key } = signed(&sessions, console.as_ref(), request.headers()).await?;
     let who = account.clone().unwrap_or_else(|| "a link".into());
     let caller = Caller { standing: role.into(), who, account, session: Some(key), ..caller };
     caller.permit(Permission::Read)?;

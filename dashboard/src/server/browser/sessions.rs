@@ -5,9 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use blake2::{Blake2s256, Digest};
-use tokio::time::Instant;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
 
-use crate::api::Role;
+use super::super::console::Grant;
+use crate::api::{ApiError, Role};
 
 /// How long a link can be used: as long as it takes a browser to open it, or a person to carry it there.
 pub(crate) const LINK_LIFETIME: Duration = Duration::from_secs(300);
@@ -16,6 +18,11 @@ pub(crate) const LINK_LIFETIME: Duration = Duration::from_secs(300);
 const IDLE_MAX: Duration = Duration::from_secs(3600);
 /// or when it is this old.
 const AGE_MAX: Duration = Duration::from_secs(12 * 3600);
+
+/// An account that was changed by another machine of the same console is noticed within this time,
+pub(crate) const ASK_EVERY: Duration = Duration::from_secs(30);
+/// and a store that takes longer to tell is asked the next time.
+const ASK_MAX: Duration = Duration::from_secs(2);
 
 /// Links and sessions at once; the oldest make room.
 const LINKS_MAX: usize = 64;
@@ -44,7 +51,11 @@ pub(crate) struct Signed {
 ///
 /// Behind a mutex because every connection has a task of its own; each lock is held for a few map operations.
 #[derive(Debug, Default)]
-pub struct Sessions(Mutex<Book>);
+pub struct Sessions {
+    book: Mutex<Book>,
+    /// Sessions have ended.
+    ended: watch::Sender<()>,
+}
 
 #[derive(Debug, Default)]
 struct Book {
@@ -61,9 +72,18 @@ struct Link {
 #[derive(Debug)]
 struct Session {
     role: Role,
-    account: Option<Arc<str>>,
+    account: Option<Held>,
     begun: Instant,
     used: Instant,
+}
+
+/// The account that a session is of.
+#[derive(Debug)]
+struct Held {
+    name: Arc<str>,
+    grant: Grant,
+    /// When the store was last asked for it.
+    asked: Instant,
 }
 
 impl Sessions {
@@ -91,9 +111,10 @@ impl Sessions {
     }
 
     /// Begins a session; gives its secret. Nothing when the system has no randomness.
-    pub(super) fn begin(&self, role: Role, account: Option<Arc<str>>) -> Option<String> {
+    pub(super) fn begin(&self, role: Role, account: Option<(Arc<str>, Grant)>) -> Option<String> {
         let now = Instant::now();
         let (secret, hash) = secret().ok()?;
+        let account = account.map(|(name, grant)| Held { name, grant, asked: now });
         let mut book = self.book();
         book.sessions.retain(|_, session| session.is_alive(now));
         make_room(&mut book.sessions, SESSIONS_MAX, |session| session.used);
@@ -103,29 +124,73 @@ impl Sessions {
 
     /// Who has this secret, if it is that of a session.
     pub(super) fn who(&self, secret: &str) -> Option<Signed> {
-        let now = Instant::now();
-        let key = hash(secret);
-        let mut book = self.book();
-        let session = book.sessions.get_mut(&key).filter(|session| session.is_alive(now))?;
-        session.used = now;
-        Some(Signed { role: session.role, account: session.account.clone(), key: SessionKey(key) })
+        self.used(SessionKey(hash(secret)))
     }
 
-    /// Ends all sessions of an account but one.
-    pub(crate) fn end_all_of(&self, account: &str, but: Option<SessionKey>) {
-        let is_to_stay = |hash: &Hash, session: &Session| {
-            session.account.as_deref() != Some(account) || but == Some(SessionKey(*hash))
-        };
-        self.book().sessions.retain(|hash, session| is_to_stay(hash, session));
+    /// Whose session this is, while it lasts; it is in use.
+    pub(crate) fn used(&self, key: SessionKey) -> Option<Signed> {
+        let now = Instant::now();
+        let mut book = self.book();
+        let session = book.sessions.get_mut(&key.0).filter(|session| session.is_alive(now))?;
+        session.used = now;
+        let account = session.account.as_ref().map(|held| held.name.clone());
+        Some(Signed { role: session.role, account, key })
+    }
+
+    /// Asks whether a session's account still is what it was, if nobody has asked for a while; ends the session if not.
+    /// A store that does not answer ends nothing.
+    pub(crate) async fn ask<F>(&self, key: SessionKey, grant_of: impl FnOnce(Arc<str>) -> F)
+    where
+        F: Future<Output = Result<Option<Grant>, ApiError>>,
+    {
+        let Some(account) = self.due(key) else { return };
+        let Ok(Ok(grant)) = timeout(ASK_MAX, grant_of(account)).await else { return };
+        let mut book = self.book();
+        let held = book.sessions.get(&key.0).and_then(|session| session.account.as_ref());
+        if held.is_some_and(|held| Some(held.grant) != grant) {
+            book.sessions.remove(&key.0);
+            self.ended.send_replace(());
+        }
+    }
+
+    /// The account that the store is to be asked for; others do not ask meanwhile.
+    fn due(&self, key: SessionKey) -> Option<Arc<str>> {
+        let now = Instant::now();
+        let mut book = self.book();
+        let held = book.sessions.get_mut(&key.0)?.account.as_mut()?;
+        if now.duration_since(held.asked) < ASK_EVERY {
+            return None;
+        }
+        held.asked = now;
+        Some(held.name.clone())
+    }
+
+    /// Ends all sessions of an account but one, which holds on to something else from now on.
+    pub(crate) fn end_all_of(&self, account: &str, but: Option<(SessionKey, Grant)>) {
+        self.book().sessions.retain(|hash, session| match (&mut session.account, but) {
+            (Some(held), Some((SessionKey(own), grant))) if *held.name == *account && own == *hash => {
+                held.grant = grant;
+                true
+            }
+            (Some(held), _) => *held.name != *account,
+            (None, _) => true,
+        });
+        self.ended.send_replace(());
     }
 
     /// Ends a session.
     pub(super) fn sign_out(&self, secret: &str) {
         self.book().sessions.remove(&hash(secret));
+        self.ended.send_replace(());
+    }
+
+    /// Tells whenever sessions have ended, though not which.
+    pub(crate) fn endings(&self) -> watch::Receiver<()> {
+        self.ended.subscribe()
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -160,6 +225,7 @@ fn hash(secret: &str) -> Hash {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::ErrorCode;
 
     fn role_of(sessions: &Sessions, secret: &str) -> Option<Role> {
         sessions.who(secret).map(|signed| signed.role)
@@ -168,14 +234,41 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_account_is_signed_out_everywhere_but_where_somebody_says_so() {
         let sessions = Sessions::default();
-        let begin = |account: Option<&str>| sessions.begin(Role::Admin, account.map(Arc::from)).unwrap();
+        let begin = |account: Option<&str>| {
+            sessions.begin(Role::Admin, account.map(|name| (Arc::from(name), Grant([1; 32])))).unwrap()
+        };
         let (here, there, other, by_link) = (begin(Some("ada")), begin(Some("ada")), begin(Some("bo")), begin(None));
         let here_key = sessions.who(&here).unwrap().key;
-        sessions.end_all_of("ada", Some(here_key));
+        sessions.end_all_of("ada", Some((here_key, Grant([2; 32]))));
         let alive = [&here, &there, &other, &by_link].map(|secret| sessions.who(secret).is_some());
         assert_eq!(alive, [true, false, true, true]);
+        tokio::time::advance(ASK_EVERY).await;
+        sessions.ask(here_key, async |_| Ok(Some(Grant([2; 32])))).await;
+        assert!(sessions.who(&here).is_some(), "it holds on to the new one");
         sessions.end_all_of("ada", None);
         assert_eq!(sessions.who(&here), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_ends_when_its_account_is_gone_or_another_one_elsewhere() {
+        const OWN: Grant = Grant([1; 32]);
+        let sessions = Sessions::default();
+        for (told, is_alive) in [(Some(OWN), true), (Some(Grant([2; 32])), false), (None, false)] {
+            let secret = sessions.begin(Role::Admin, Some(("ada".into(), OWN))).unwrap();
+            let key = sessions.who(&secret).unwrap().key;
+            let endings = sessions.endings();
+            sessions.ask(key, async |_| panic!("it has just begun")).await;
+            tokio::time::advance(ASK_EVERY).await;
+            sessions.ask(key, async |_| Err(ApiError::new(ErrorCode::Internal, "the store is gone"))).await;
+            assert!(sessions.who(&secret).is_some(), "nobody knows");
+            tokio::time::advance(ASK_EVERY).await;
+            sessions.ask(key, async |_| std::future::pending().await).await;
+            assert!(sessions.who(&secret).is_some(), "nobody answers");
+            tokio::time::advance(ASK_EVERY).await;
+            sessions.ask(key, async |name| Ok(told.filter(|_| &*name == "ada"))).await;
+            assert_eq!(sessions.who(&secret).is_some(), is_alive);
+            assert_eq!(endings.has_changed().unwrap(), !is_alive);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,3 +1,6 @@
+use holloway_dashboard::api::Role;
+
+use super::super::accounts::KeptAccount;
 use super::super::passwords::{code_step, hash, is_right, judge, totp_secret, totp_url};
 
 #[test]
@@ -8,6 +11,25 @@ fn a_password_is_kept_as_argon2id_and_known_again() {
     assert!(!is_right("correct horse batterx", Some(&kept)));
     assert!(!is_right("correct horse battery", None) && !is_right("", Some("nonsense")));
     assert_ne!(kept, hash("correct horse battery").unwrap(), "salted");
+}
+
+#[test]
+fn a_session_holds_on_to_the_role_and_the_password_and_to_nothing_else() {
+    let account = KeptAccount {
+        name: "ada".into(),
+        role: Role::Admin,
+        password: hash("correct horse battery").unwrap(),
+        totp: None,
+        totp_next: None,
+        totp_used: 0,
+        created: 0,
+        signed_in: None,
+    };
+    let later = KeptAccount { totp: Some("GEZDGNBV".into()), totp_used: 1, signed_in: Some(1), ..account.clone() };
+    assert_eq!(later.grant(), account.grant());
+    assert_ne!(KeptAccount { role: Role::Viewer, ..account.clone() }.grant(), account.grant());
+    let password = hash("correct horse battery").unwrap();
+    assert_ne!(KeptAccount { password, ..account.clone() }.grant(), account.grant(), "set anew");
 }
 
 #[test]
