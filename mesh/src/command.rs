@@ -22,6 +22,8 @@ pub enum Command {
         groups: Vec<String>,
         /// How long it may be used.
         lifetime: Duration,
+        /// Whether somebody has to approve of the newcomer.
+        needs_approval: bool,
         /// Where we may be reached.
         bootstrap: Vec<Bootstrap>,
     },
@@ -29,6 +31,13 @@ pub enum Command {
     Invites,
     /// Take back an invite that is unspent.
     WithdrawInvite(InviteId),
+    /// Approve of the machine that waits with an invite.
+    Approve {
+        /// The invite.
+        invite: InviteId,
+        /// The machine; another one that waits is not approved of.
+        node: NodeId,
+    },
     /// Revoke a member, for everyone and for ever.
     Revoke {
         /// Label, full name, address or id.
@@ -65,13 +74,12 @@ pub enum Command {
 }
 
 /// What a command came to.
-#[expect(clippy::large_enum_variant, reason = "replies are few and moved once")]
 #[derive(Clone, PartialEq, Eq)]
 pub enum Reply {
     /// The invite, and the token to hand over.
     InviteCreated {
         /// As in the ledger.
-        invite: Invite,
+        invite: Box<Invite>,
         /// The one word.
         token: InviteToken,
     },
@@ -117,6 +125,9 @@ pub enum CommandError {
     /// No such invite here, or it is not unspent.
     #[error("no unspent invite has this id")]
     UnknownInvite,
+    /// Not this machine, not with this invite, or not any more.
+    #[error("no such machine waits with this invite")]
+    NobodyWaits,
     /// This node lacks the right.
     #[error("this machine does not have the right to {0}")]
     NotAllowed(&'static str),

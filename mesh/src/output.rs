@@ -374,7 +374,6 @@ pub struct LocalAddrs {
 }
 
 /// What happened, for operators and other parts of the program.
-#[expect(clippy::large_enum_variant, reason = "events are few and moved once")]
 pub enum Event {
     /// A command is done.
     CommandDone {
@@ -399,6 +398,13 @@ pub enum Event {
         label: Label,
         /// How it is reached.
         endpoint: Endpoint,
+    },
+    /// A machine redeems an invite and waits for somebody here to approve of it.
+    ApprovalWanted {
+        /// The machine.
+        node: NodeId,
+        /// The name that it will have.
+        label: Label,
     },
     /// A member became known.
     MemberJoined {

@@ -2,11 +2,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use holloway_wire::{
-    Endpoint, Label, MembershipCertificate, NameRecord, NetworkId, NodeId, OverlayAddr, Prefix, RelayAnnouncement,
-    Rights, Suite, UnixTime,
+    Endpoint, InviteId, Label, MembershipCertificate, NameRecord, NetworkId, NodeId, OverlayAddr, Prefix,
+    RelayAnnouncement, Rights, Suite, UnixTime,
 };
 
 use crate::drop_reason::DropCounts;
+use crate::invite::Applicant;
 use crate::path::Candidate;
 use crate::relays::RelaySnapshot;
 
@@ -47,6 +48,8 @@ pub struct Snapshot {
     pub names: Vec<(NodeId, Vec<NameRecord>)>,
     /// Keys refused on this machine only.
     pub blocked: Vec<NodeId>,
+    /// Who waits to be approved, and by which invite.
+    pub applicants: Vec<(InviteId, Applicant)>,
     /// Revocations known.
     pub revocations: usize,
     /// What was dropped, and why.

@@ -142,6 +142,7 @@ fn a_full_disk_refuses_and_the_invite_stays_good() {
         rights: Rights::NONE,
         groups: vec![],
         lifetime: seconds(9),
+        needs_approval: false,
         bootstrap: vec![],
     };
     assert!(matches!(net.command(0, command), Err(CommandError::Store(_))));
@@ -270,6 +271,7 @@ fn names_that_are_taken_or_promised_are_refused() {
         rights: Rights::NONE,
         groups: vec![],
         lifetime: seconds(9),
+        needs_approval: false,
         bootstrap: vec![],
     };
     assert_eq!(
@@ -307,6 +309,7 @@ fn an_invite_that_no_token_can_carry_is_refused() {
         rights: Rights::NONE,
         groups,
         lifetime: seconds(60),
+        needs_approval: false,
         bootstrap: vec![address.clone(); addresses],
     };
     assert!(matches!(net.command(0, create(vec![], 9)), Err(CommandError::TooManyAddresses(8))));
@@ -326,6 +329,7 @@ fn nobody_gives_more_than_it_has() {
         rights,
         groups: vec![],
         lifetime: seconds(60),
+        needs_approval: false,
         bootstrap: vec![],
     };
     assert!(matches!(net.command(bob, create(Rights::ADMIN)), Err(CommandError::NotAllowed(_))));
@@ -442,4 +446,64 @@ fn who_is_no_relay_or_not_connected_to_the_issuer_passes_nothing_on() {
     let changed = PassedRedemption { issuer: net.sides[issuer].id, sealed: SealedRequest(vec![7; 200]) }.encode();
     let reply = net.ask_with(issuer, newcomer.key.node_id(), changed).expect("an answer");
     assert_eq!(refusal(&reply), Refusal::Malformed);
+}
+
+#[test]
+fn a_machine_that_has_to_be_approved_waits_and_joins_under_the_name_that_was_seen() {
+    let mut net = Net::found(221);
+    let token = net.invite_as(0, Rights::NONE, true);
+    let invite = token.body().secret.id();
+    let newcomer = net.newcomer(&token, "bob");
+    let node = newcomer.key.node_id();
+    for _ in 0..3 {
+        assert_eq!(refusal(&net.ask(0, &newcomer).expect("an answer")), Refusal::ApprovalPending);
+    }
+    let wanted = |event: &&Event| matches!(event, Event::ApprovalWanted { node: asking, .. } if *asking == node);
+    assert_eq!(net.sides[0].events.iter().filter(wanted).count(), 1, "told once");
+    let waiting = net.sides[0].node.snapshot(net.now_at(0)).applicants;
+    assert_eq!((waiting[0].0, waiting[0].1.node, &waiting[0].1.label), (invite, node, &label("bob")));
+
+    let rival = net.newcomer(&token, "eve");
+    assert_eq!(refusal(&net.ask(0, &rival).expect("an answer")), Refusal::Spent, "the first that came");
+    let other = Command::Approve { invite, node: rival.key.node_id() };
+    assert_eq!(net.command(0, other).map(drop), Err(CommandError::NobodyWaits));
+
+    net.command(0, Command::Approve { invite, node }).map(drop).expect("approved");
+    assert!(!net.is_member(0, &node), "it has not asked again yet");
+    assert!(net.sides[0].node.snapshot(net.now_at(0)).applicants.is_empty());
+    assert_eq!(refusal(&net.ask(0, &rival).expect("an answer")), Refusal::Spent);
+    let chain = granted(&net.ask(0, &newcomer).expect("an answer"));
+    assert_eq!((chain[0].subject(), &chain[0].membership().label), (&node, &label("bob")));
+    assert_eq!(net.command(0, Command::Approve { invite, node }).map(drop), Err(CommandError::NobodyWaits), "over");
+}
+
+#[test]
+fn who_waits_is_let_in_neither_by_a_disk_that_fails_nor_by_an_invite_that_is_over() {
+    let mut net = Net::found(222);
+    let tokens = [(); 3].map(|()| net.invite_as(0, Rights::NONE, true));
+    let names = ["bob", "carol", "dave"];
+    let newcomers: Vec<Newcomer> = tokens.iter().zip(names).map(|(token, name)| net.newcomer(token, name)).collect();
+    for newcomer in &newcomers {
+        assert_eq!(refusal(&net.ask(0, newcomer).expect("an answer")), Refusal::ApprovalPending);
+    }
+    let approve = |number: usize| Command::Approve {
+        invite: tokens[number].body().secret.id(),
+        node: newcomers[number].key.node_id(),
+    };
+
+    net.sides[0].disk = Disk::Fails;
+    assert!(matches!(net.command(0, approve(0)), Err(CommandError::Store(_))));
+    net.sides[0].disk = Disk::Writes;
+    assert_eq!(refusal(&net.ask(0, &newcomers[0]).expect("an answer")), Refusal::ApprovalPending);
+    net.command(0, approve(0)).map(drop).expect("approved");
+    granted(&net.ask(0, &newcomers[0]).expect("an answer"));
+
+    net.command(0, Command::WithdrawInvite(tokens[1].body().secret.id())).map(drop).expect("withdrawn");
+    assert_eq!(net.command(0, approve(1)).map(drop), Err(CommandError::NobodyWaits));
+    assert_eq!(refusal(&net.ask(0, &newcomers[1]).expect("an answer")), Refusal::Withdrawn);
+
+    net.unix += 3_601_000_000_000;
+    assert!(net.sides[0].node.snapshot(net.now_at(0)).applicants.is_empty());
+    assert_eq!(net.command(0, approve(2)).map(drop), Err(CommandError::NobodyWaits));
+    assert_eq!(refusal(&net.ask(0, &newcomers[2]).expect("an answer")), Refusal::Expired);
 }

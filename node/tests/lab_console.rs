@@ -12,7 +12,6 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 
 use holloway_simnet::lab::Lab;
-use serde_json::Value;
 use stage::transfer::transfer;
 use stage::{INTERFACE, Machine, founder, member, scale};
 
@@ -55,16 +54,10 @@ fn whoever_founds_a_network_has_its_history_and_audit_from_then_on() {
     let lab = Lab::new("founded").unwrap();
     let mut alice = Machine::new(&lab, &lab.public_host("alice").unwrap());
     alice.start();
-    let socket = alice.state().join("api.sock");
-    let read = |path: &str| -> Value {
-        let url = format!("http://holloway/api/v1/{path}");
-        let text = alice.tool_text("curl", &["-s", "--unix-socket", socket.to_str().unwrap(), &url]);
-        serde_json::from_str(&text).unwrap()
-    };
-    assert_eq!(read("overview")["error"]["code"], "not_found", "nobody is an admin yet");
+    assert_eq!(alice.api("overview")["error"]["code"], "not_found", "nobody is an admin yet");
     alice.ask(&["create", "home", "--name", "alice"]);
-    assert_eq!(read("overview")["store"], "sqlite");
-    assert_eq!(read("audit")["deeds"][0]["action"], "POST /api/v1/networks");
+    assert_eq!(alice.api("overview")["store"], "sqlite");
+    assert_eq!(alice.api("audit")["deeds"][0]["action"], "POST /api/v1/networks");
 }
 
 /// Clients of the API and of the pages that never finish what they begin to say.

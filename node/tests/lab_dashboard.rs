@@ -7,6 +7,8 @@
 
 mod stage;
 
+use std::process::Stdio;
+
 use holloway_simnet::lab::{Lab, NatKind};
 use serde_json::json;
 use stage::browser::Browser;
@@ -43,6 +45,17 @@ fn an_admin_sees_invites_and_revokes_on_the_pages_without_loading_them_anew() {
     heidi.ask(&["join", invite["token"].as_str().unwrap()]);
     browser.ask_in_vain(&["joined", "heidi"]);
 
+    let (invite, _) = browser.ask(&["invite", "ivan", "approval"]);
+    assert_eq!(invite["found"], json!([]));
+    let mut ivan = Machine::new(&lab, &lab.public_host("ivan").unwrap());
+    ivan.start();
+    let token = invite["token"].as_str().unwrap();
+    assert_eq!(ivan.refusal(&["join", token]).code, "approval_pending");
+    let mut joining = ivan.command().args(["join", token]).stdout(Stdio::null()).spawn().unwrap();
+    browser.ask_in_vain(&["approve", "ivan"]);
+    assert!(joining.wait().unwrap().success());
+    ivan.wait_ping("alice");
+
     browser.ask_in_vain(&["revoke", "heidi"]);
     for machine in members.iter().chain([&alice]) {
         machine.wait("heidi gone", || (!machine.peer_names().contains(&"heidi".to_owned())).then_some(()));
@@ -67,6 +80,10 @@ fn people_sign_in_with_accounts_and_see_what_was_recorded() {
     let link = alice.ask(&["dashboard", "--print"]);
     browser.ask(&["open", link["url"].as_str().unwrap()]);
     browser.ask_in_vain(&["history", "relay"]);
+    alice.wait("bob's connection on record", || {
+        let known = alice.api("connections");
+        known["connections"].as_array().unwrap().iter().any(|one| one["name"] == "bob").then_some(())
+    });
     browser.ask_in_vain(&["connection", "bob"]);
 
     browser.ask_in_vain(&["account", "ada", PASSWORD, "admin"]);

@@ -146,10 +146,13 @@ pub enum Refusal {
     /// Whoever was asked to pass the request on has no connection to the issuer, or does not pass on.
     #[error("the issuer is not connected to this relay")]
     NotConnected = 11,
+    /// Somebody has to approve of this machine first; asking again later may help.
+    #[error("the issuer of this invite has to approve of this machine first")]
+    ApprovalPending = 12,
 }
 
 impl Refusal {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Unknown,
         Self::Expired,
         Self::Spent,
@@ -161,6 +164,7 @@ impl Refusal {
         Self::Malformed,
         Self::Unavailable,
         Self::NotConnected,
+        Self::ApprovalPending,
     ];
 
     fn from_carried(code: u8) -> Result<Self, DecodeError> {

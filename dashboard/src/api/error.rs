@@ -26,6 +26,8 @@ pub enum ErrorCode {
     InviteSpent,
     /// The invite was withdrawn.
     InviteWithdrawn,
+    /// Somebody has to approve of this machine first.
+    ApprovalPending,
     /// The invite is for another network than the one that was reached.
     InviteWrongNetwork,
     /// The invite belongs to another key.
@@ -79,6 +81,7 @@ impl ErrorCode {
             | Self::InviteExpired
             | Self::InviteSpent
             | Self::InviteWithdrawn
+            | Self::ApprovalPending
             | Self::InviteWrongNetwork
             | Self::InviteForeignKey
             | Self::IssuerUnreachable
@@ -109,6 +112,7 @@ impl ErrorCode {
             Self::InviteExpired
             | Self::InviteSpent
             | Self::InviteWithdrawn
+            | Self::ApprovalPending
             | Self::InviteWrongNetwork
             | Self::InviteForeignKey
             | Self::IssuerRevoked

@@ -52,6 +52,9 @@ pub struct CreateInvite {
     /// Seconds until the invite expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_s: Option<u64>,
+    /// Whether somebody here has to approve of the machine that redeems it.
+    #[serde(default)]
+    pub approval: bool,
     /// Hosts or addresses, port optional, where this machine is found; default: all that it knows.
     #[serde(default)]
     pub bootstrap: Vec<String>,
@@ -76,6 +79,8 @@ pub struct InviteCreated {
     pub rights: Vec<Right>,
     /// The groups it gets.
     pub groups: Vec<String>,
+    /// Whether somebody here has to approve of the machine that redeems it.
+    pub approval: bool,
     /// When it expires (RFC 3339).
     pub expires: Option<String>,
     /// Where the issuer is found.
@@ -113,6 +118,60 @@ pub struct InviteSummary {
     pub created: String,
     /// The name of the machine that redeemed it.
     pub redeemed_by: Option<String>,
+    /// Whether somebody has to approve of the machine that redeems it.
+    pub approval: InviteApproval,
+    /// Who redeems it and waits to be approved.
+    pub applicant: Option<Applicant>,
+}
+
+/// Whether somebody has to approve of the machine that redeems an invite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum InviteApproval {
+    /// Nobody has to.
+    None,
+    /// Nobody has yet.
+    Needed,
+    /// Somebody has; the machine becomes a member when it asks the next time.
+    Given,
+}
+
+/// A machine that redeems an invite and waits to be approved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct Applicant {
+    /// The label that it will have.
+    pub name: String,
+    /// Its public key, base32.
+    pub node_id: String,
+    /// When it came (RFC 3339).
+    pub since: String,
+}
+
+/// Approves of the machine that waits with an invite.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Approve {
+    /// The network; may be left out where the daemon has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    /// The machine's public key, base32: no other one is approved of.
+    pub node_id: String,
+}
+
+/// A machine was approved of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct Approved {
+    /// Always 1.
+    #[cfg_attr(feature = "server", schema(value_type = u32, example = 1))]
+    pub schema: SchemaVersion,
+    /// The invite's id.
+    pub id: String,
+    /// The machine's public key, base32.
+    pub node_id: String,
 }
 
 /// What became of an invite.

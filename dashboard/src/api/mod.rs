@@ -28,7 +28,10 @@ pub use history::{
     Audit, Connection, Connections, Counted, Deed, Handle, Handled, History, HistoryQuery, Overview, PageQuery, Sample,
     SecurityEvent, SecurityEvents,
 };
-pub use invite::{CreateInvite, InviteCreated, InviteRevoked, InviteState, InviteSummary, InviteText, Invites};
+pub use invite::{
+    Applicant, Approve, Approved, CreateInvite, InviteApproval, InviteCreated, InviteRevoked, InviteState,
+    InviteSummary, InviteText, Invites,
+};
 pub use member::{
     Block, BlockEntry, Blocked, Blocks, CertificateChain, CertificateView, Ping, PingReply, Revoke, Revoked, Unblocked,
 };

@@ -11,10 +11,10 @@ use super::connection::{Call, exchange, exchange_health, exchange_text, open_in_
 use super::query::Target;
 use super::stream::EventStream;
 use crate::api::{
-    ApiError, Block, Blocked, Blocks, CertificateChain, CreateInvite, CreateNetwork, DnsAdd, DnsAdded, DnsList,
-    DnsQuery, DnsRemove, DnsRemoved, DnsReply, Down, Events, EventsQuery, Health, InNetwork, InviteCreated,
-    InviteRevoked, Invites, Join, Joined, Left, Names, Netcheck, NetworkCreated, Peers, Ping, PingReply, Relays,
-    Revoke, Revoked, Routes, SignInLink, Status, Switch, Switched, Unblocked, Why, WhyQuery,
+    ApiError, Approve, Approved, Block, Blocked, Blocks, CertificateChain, CreateInvite, CreateNetwork, DnsAdd,
+    DnsAdded, DnsList, DnsQuery, DnsRemove, DnsRemoved, DnsReply, Down, Events, EventsQuery, Health, InNetwork,
+    InviteCreated, InviteRevoked, Invites, Join, Joined, Left, Names, Netcheck, NetworkCreated, Peers, Ping, PingReply,
+    Relays, Revoke, Revoked, Routes, SignInLink, Status, Switch, Switched, Unblocked, Why, WhyQuery,
 };
 
 /// Longer than any operation but waiting for an issuer: a handshake gives up at 30 s.
@@ -124,6 +124,12 @@ impl Client {
             Target::new("/api/v1/invites").segment(id).parameter("network", network.network.as_ref()),
         )
         .await
+    }
+
+    /// Approves of the machine that waits with an invite.
+    pub async fn approve(&self, id: &str, request: &Approve) -> Result<Approved, ApiError> {
+        let target = Target::new("/api/v1/invites").segment(id).segment("approval");
+        self.send(target, request, Some(self.time_max)).await
     }
 
     /// Revokes a member for everyone.

@@ -21,7 +21,7 @@ use crate::api::{ApiError, ErrorCode};
 pub(super) const DONE: &str = "done";
 
 /// What is told of a request's body and of its query; the rest may be secret.
-const TOLD: [&str; 9] = ["network", "name", "label", "id", "type", "value", "role", "on", "rights"];
+const TOLD: [&str; 10] = ["network", "node_id", "name", "label", "id", "type", "value", "role", "on", "rights"];
 
 /// How long an answer waits for a store that is slow to write down the deed.
 const PATIENCE: Duration = Duration::from_secs(2);

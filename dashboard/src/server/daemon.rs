@@ -4,10 +4,10 @@ use async_trait::async_trait;
 use tokio::sync::broadcast;
 
 use crate::api::{
-    ApiError, Block, Blocked, Blocks, CertificateChain, CreateInvite, CreateNetwork, DnsAdd, DnsAdded, DnsList,
-    DnsQuery, DnsRemove, DnsRemoved, DnsReply, Down, Event, Events, EventsQuery, Health, InNetwork, InviteCreated,
-    InviteRevoked, Invites, Join, Joined, Left, Names, Netcheck, NetworkCreated, Peers, Ping, PingReply, Relays,
-    Revoke, Revoked, Routes, Status, Switch, Switched, Unblocked, Why, WhyQuery,
+    ApiError, Approve, Approved, Block, Blocked, Blocks, CertificateChain, CreateInvite, CreateNetwork, DnsAdd,
+    DnsAdded, DnsList, DnsQuery, DnsRemove, DnsRemoved, DnsReply, Down, Event, Events, EventsQuery, Health, InNetwork,
+    InviteCreated, InviteRevoked, Invites, Join, Joined, Left, Names, Netcheck, NetworkCreated, Peers, Ping, PingReply,
+    Relays, Revoke, Revoked, Routes, Status, Switch, Switched, Unblocked, Why, WhyQuery,
 };
 
 /// What answers the API's requests.
@@ -45,6 +45,8 @@ pub trait Daemon: Send + Sync + 'static {
     async fn invites(&self, network: InNetwork) -> Result<Invites, ApiError>;
     /// Withdraws an unspent invite.
     async fn revoke_invite(&self, id: String, network: InNetwork) -> Result<InviteRevoked, ApiError>;
+    /// Approves of the machine that waits with an invite.
+    async fn approve(&self, id: String, request: Approve) -> Result<Approved, ApiError>;
     /// Revokes a member for everyone.
     async fn revoke(&self, request: Revoke) -> Result<Revoked, ApiError>;
     /// Blocks a member for this machine.

@@ -16,10 +16,10 @@ use super::extract::{Body, Named, Params};
 use super::openapi::openapi_json;
 use super::refusal::Refusal;
 use crate::api::{
-    ApiError, Block, Blocked, Blocks, CertificateChain, CreateInvite, CreateNetwork, DnsAdd, DnsAdded, DnsList,
-    DnsQuery, DnsRemove, DnsRemoved, DnsReply, Down, ErrorCode, ErrorDocument, Events, EventsQuery, Health, InNetwork,
-    InviteCreated, InviteRevoked, Invites, Join, Joined, Left, Names, Netcheck, NetworkCreated, Peers, Ping, PingReply,
-    Relays, Revoke, Revoked, Routes, Status, Switch, Switched, Unblocked, Why, WhyQuery,
+    ApiError, Approve, Approved, Block, Blocked, Blocks, CertificateChain, CreateInvite, CreateNetwork, DnsAdd,
+    DnsAdded, DnsList, DnsQuery, DnsRemove, DnsRemoved, DnsReply, Down, ErrorCode, ErrorDocument, Events, EventsQuery,
+    Health, InNetwork, InviteCreated, InviteRevoked, Invites, Join, Joined, Left, Names, Netcheck, NetworkCreated,
+    Peers, Ping, PingReply, Relays, Revoke, Revoked, Routes, Status, Switch, Switched, Unblocked, Why, WhyQuery,
 };
 
 /// What every handler sees.
@@ -139,6 +139,16 @@ pub(super) async fn revoke_invite(
     Params(network): Params<InNetwork>,
 ) -> Answer<InviteRevoked> {
     to_the_end(shared, |daemon| async move { daemon.revoke_invite(id, network).await }).await
+}
+
+/// Approves of the machine that waits with an invite: it becomes a member.
+#[utoipa::path(post, path = "/api/v1/invites/{id}/approval", params(("id" = String, Path)), request_body = Approve, responses((status = 200, body = Approved), (status = "default", body = ErrorDocument)))]
+pub(super) async fn approve(
+    State(shared): State<Shared>,
+    Named(id): Named,
+    Body(request): Body<Approve>,
+) -> Answer<Approved> {
+    to_the_end(shared, |daemon| async move { daemon.approve(id, request).await }).await
 }
 
 /// Revokes a member for everyone.

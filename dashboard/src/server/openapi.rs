@@ -23,6 +23,7 @@ use crate::api::Changes;
         handlers::create_invite,
         handlers::invites,
         handlers::revoke_invite,
+        handlers::approve,
         handlers::revoke,
         handlers::block,
         handlers::unblock,

@@ -42,6 +42,7 @@ fn table() -> Vec<Route> {
         route(Method::DELETE, "/api/v1/networks/{label}", Permission::Administer, delete(handlers::leave)),
         route(Method::POST, "/api/v1/invites", Permission::Administer, post(handlers::create_invite)),
         route(Method::GET, "/api/v1/invites", Permission::Administer, get(handlers::invites)),
+        route(Method::POST, "/api/v1/invites/{id}/approval", Permission::Administer, post(handlers::approve)),
         route(Method::DELETE, "/api/v1/invites/{id}", Permission::Administer, delete(handlers::revoke_invite)),
         route(Method::POST, "/api/v1/revocations", Permission::Administer, post(handlers::revoke)),
         route(Method::POST, "/api/v1/blocks", Permission::Administer, post(handlers::block)),

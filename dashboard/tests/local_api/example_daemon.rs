@@ -390,6 +390,7 @@ impl Daemon for ExampleDaemon {
             name: request.name,
             rights: request.rights,
             groups: request.groups,
+            approval: request.approval,
             expires: request.expires_s.map(|s| s.to_string()),
             bootstrap: request.bootstrap,
         })
@@ -405,6 +406,12 @@ impl Daemon for ExampleDaemon {
             expires: None,
             created: "2026-11-20T20:00:00Z".into(),
             redeemed_by: Some("bob".into()),
+            approval: InviteApproval::Needed,
+            applicant: Some(Applicant {
+                name: "bob".into(),
+                node_id: "bbbb".into(),
+                since: "2026-11-20T20:00:00Z".into(),
+            }),
         };
         Ok(Invites { schema: SchemaVersion, invites: vec![invite] })
     }
@@ -414,6 +421,13 @@ impl Daemon for ExampleDaemon {
             return Err(seen(ErrorCode::InviteSpent, &(id, network)));
         }
         Ok(InviteRevoked { schema: SchemaVersion, id, state: InviteState::Withdrawn })
+    }
+
+    async fn approve(&self, id: String, request: Approve) -> Result<Approved, ApiError> {
+        if request.network.is_some() {
+            return Err(seen(ErrorCode::NotFound, &(id, request)));
+        }
+        Ok(Approved { schema: SchemaVersion, id, node_id: request.node_id })
     }
 
     async fn revoke(&self, request: Revoke) -> Result<Revoked, ApiError> {

@@ -129,12 +129,14 @@ async fn invites_are_made_listed_and_withdrawn() {
         rights: vec![Right::Relay, Right::Exit],
         groups: vec!["family".into()],
         expires_s: Some(60),
+        approval: true,
         bootstrap: vec!["203.0.113.7".into()],
     };
     let created = client.create_invite(&request).await.unwrap();
     assert_eq!(created.token.expose(), "holloway1valid");
     assert_eq!((created.network, created.name), ("work".into(), Some("bob".into())));
     assert_eq!((created.rights, created.groups), (request.rights, request.groups));
+    assert!(created.approval);
     assert_eq!((created.expires, created.bootstrap), (Some("60".into()), request.bootstrap));
     let listed = client.invites(&at_work()).await.unwrap();
     assert_eq!((listed.invites[0].network.as_str(), listed.invites[0].state), ("work", InviteState::Spent));
@@ -143,6 +145,12 @@ async fn invites_are_made_listed_and_withdrawn() {
     let refused = client.revoke_invite("i1", &at_work()).await.unwrap_err();
     assert_eq!(refused.code, ErrorCode::InviteSpent);
     assert!(refused.hint.unwrap().contains("work"));
+    let waiting = listed.invites[0].applicant.clone().unwrap();
+    let approval =
+        |network: Option<&str>| Approve { network: network.map(Into::into), node_id: waiting.node_id.clone() };
+    let approved = client.approve(id, &approval(None)).await.unwrap();
+    assert_eq!((approved.id.as_str(), approved.node_id.as_str()), (id, "bbbb"));
+    assert_eq!(client.approve(id, &approval(Some("work"))).await.unwrap_err().code, ErrorCode::NotFound);
 }
 
 #[tokio::test]

@@ -139,10 +139,13 @@ const verbs = {
   },
 
   /** Makes an invite, and gives it; the dialog stays open. */
-  async invite(name) {
+  async invite(name, ...wishes) {
     await to('invites');
     await page.getByRole('button', { name: 'New invite' }).click();
     await page.getByLabel('Name of the machine').fill(name);
+    if (wishes.includes('approval')) {
+      await page.getByLabel('Wait for my approval').check();
+    }
     await page.getByRole('button', { name: 'Make the invite' }).click();
     await page.getByRole('img', { name: 'The invite as a QR code' }).waitFor();
     const found = await violations();
@@ -158,6 +161,20 @@ const verbs = {
     await settled();
     await shot('member');
     return await violations();
+  },
+
+  /** Waits until a machine waits to be approved, and lets it in. */
+  async approve(name) {
+    await page.getByRole('dialog').getByRole('button', { name: 'Close' }).click();
+    const row = page.getByRole('row').filter({ hasText: `${name} waits` });
+    await row.getByRole('button', { name: 'Approve…' }).click();
+    await settled();
+    await shot('approve');
+    const found = await violations();
+    await page.getByRole('button', { name: 'Let it in' }).click();
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    await page.getByRole('row').filter({ hasText: `used by ${name}` }).waitFor();
+    return found;
   },
 
   async revoke(name) {

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use holloway_wire::{
@@ -27,6 +28,30 @@ pub enum InviteState {
     Withdrawn,
 }
 
+/// Whether somebody has to approve of the machine that redeems an invite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Approval {
+    /// Whoever has the invite joins.
+    #[default]
+    NotNeeded,
+    /// Nobody joins yet.
+    Needed,
+    /// This machine joins.
+    Given(NodeId),
+}
+
+/// A machine that redeems an invite and waits for somebody to approve of it: the first that came, until this node starts
+/// anew or the invite is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applicant {
+    /// Its id.
+    pub node: NodeId,
+    /// The name that it will have.
+    pub label: Label,
+    /// When it came.
+    pub since: UnixTime,
+}
+
 /// One line of the ledger. It holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invite {
@@ -44,6 +69,8 @@ pub struct Invite {
     pub expires: UnixTime,
     /// What became of it.
     pub state: InviteState,
+    /// Whether somebody has to approve of who redeems it.
+    pub approval: Approval,
 }
 
 /// What an invite shall say.
@@ -52,6 +79,7 @@ pub(crate) struct CreateInvite {
     pub(crate) rights: Rights,
     pub(crate) groups: Vec<String>,
     pub(crate) lifetime: Duration,
+    pub(crate) approval: Approval,
     pub(crate) bootstrap: Vec<Bootstrap>,
     pub(crate) via: Vec<Contact>,
 }
@@ -65,6 +93,8 @@ pub(crate) enum Redemption {
     Again,
     /// The same key asks again before the disk has the first answer.
     Writing(InviteId),
+    /// It waits until somebody approves of it; told once, when it comes.
+    Waits(Option<Applicant>),
     /// Refused.
     Refused(Refusal),
 }
@@ -79,6 +109,7 @@ pub(crate) struct Granted {
 /// What an invite is becoming while the disk writes it.
 enum Writing {
     Spent { owner: NodeId, label: Label },
+    Approved,
     Withdrawn,
 }
 
@@ -87,19 +118,22 @@ enum Judged {
     Grant(Invite),
     Again,
     Writing,
+    Waits(Invite),
 }
 
 /// Hands out invites and redeems them.
 pub(crate) struct Issuer {
     ledger: BTreeMap<InviteId, Invite>,
     writing: BTreeMap<InviteId, Writing>,
+    /// Of invites in the ledger, one each.
+    applicants: BTreeMap<InviteId, Applicant>,
     max_clock_skew: Duration,
 }
 
 impl Issuer {
     pub(crate) fn new(ledger: Vec<Invite>, max_clock_skew: Duration) -> Self {
         let ledger = ledger.into_iter().map(|invite| (invite.id, invite)).collect();
-        Self { ledger, writing: BTreeMap::new(), max_clock_skew }
+        Self { ledger, writing: BTreeMap::new(), applicants: BTreeMap::new(), max_clock_skew }
     }
 
     /// Makes an invite. It counts once the caller has written it down and called [`Issuer::record`].
@@ -121,6 +155,7 @@ impl Issuer {
             created: now.unix,
             expires,
             state: InviteState::Unspent,
+            approval: wanted.approval,
         };
         let body = InviteBody {
             network: network.0,
@@ -141,6 +176,7 @@ impl Issuer {
     pub(crate) fn has_room(&mut self, now: Now) -> bool {
         if self.ledger.len() >= INVITES_MAX {
             self.ledger.retain(|_, invite| invite.expires > now.unix);
+            self.applicants.retain(|id, _| self.ledger.contains_key(id));
         }
         self.ledger.len() < INVITES_MAX
     }
@@ -148,16 +184,37 @@ impl Issuer {
     /// Enters an invite, new or changed, as the disk has it.
     pub(crate) fn record(&mut self, invite: Invite) {
         self.writing.remove(&invite.id);
+        self.applicants.remove(&invite.id);
         self.ledger.insert(invite.id, invite);
     }
 
-    /// The disk could not write a redemption: the invite is as it was.
+    /// The disk could not write what an invite became: it is as it was.
     pub(crate) fn abandon(&mut self, id: &InviteId) {
         self.writing.remove(id);
     }
 
     pub(crate) fn invites(&self) -> impl Iterator<Item = &Invite> {
         self.ledger.values()
+    }
+
+    /// Who waits to be approved, and by which invite.
+    pub(crate) fn applicants(&self, now: Now) -> impl Iterator<Item = (InviteId, &Applicant)> {
+        let is_open = move |id: &InviteId| self.ledger.get(id).is_some_and(|invite| invite.expires > now.unix);
+        self.applicants.iter().filter(move |(id, _)| is_open(id)).map(|(id, applicant)| (*id, applicant))
+    }
+
+    /// Approves of the machine that waits, if it is this one: it joins when it asks the next time, under the name that it
+    /// has asked for. It counts once the caller has written it down and called [`Issuer::record`].
+    pub(crate) fn approve(&mut self, id: &InviteId, node: &NodeId, now: Now) -> Option<Invite> {
+        let invite = self.ledger.get(id)?;
+        let is_open = invite.state == InviteState::Unspent && invite.expires > now.unix;
+        if !is_open || self.writing.contains_key(id) {
+            return None;
+        }
+        let applicant = self.applicants.get(id).filter(|applicant| applicant.node == *node)?;
+        self.writing.insert(*id, Writing::Approved);
+        let label = Some(applicant.label.clone());
+        Some(Invite { label, approval: Approval::Given(*node), ..invite.clone() })
     }
 
     /// Takes back an unspent invite: from here on nobody redeems it. It counts once the caller has written it down
@@ -185,6 +242,7 @@ impl Issuer {
             Ok(Judged::Grant(invite)) => self.grant(invite, asker, request, key, network, roster, now),
             Ok(Judged::Again) => Redemption::Again,
             Ok(Judged::Writing) => Redemption::Writing(request.secret.id()),
+            Ok(Judged::Waits(invite)) => self.wait(&invite, asker, request, roster, now),
             Err(refusal) => Redemption::Refused(refusal),
         }
     }
@@ -211,6 +269,7 @@ impl Issuer {
         match self.writing.get(&invite.id) {
             Some(Writing::Spent { owner, .. }) if owner == asker => return Ok(Judged::Writing),
             Some(Writing::Spent { .. }) => return Err(Refusal::Spent),
+            Some(Writing::Approved) => return Err(Refusal::ApprovalPending),
             Some(Writing::Withdrawn) => return Err(Refusal::Withdrawn),
             None => {}
         }
@@ -223,14 +282,44 @@ impl Issuer {
         if roster.is_revoked(asker) {
             return Err(Refusal::Revoked);
         }
-        Ok(Judged::Grant(invite.clone()))
+        match invite.approval {
+            Approval::Needed => Ok(Judged::Waits(invite.clone())),
+            Approval::Given(approved) if approved != *asker => Err(Refusal::Spent),
+            Approval::Given(_) | Approval::NotNeeded => Ok(Judged::Grant(invite.clone())),
+        }
+    }
+
+    /// The first machine that comes is the one that somebody approves of, or not.
+    fn wait(
+        &mut self,
+        invite: &Invite,
+        asker: &NodeId,
+        request: &RedeemRequest,
+        roster: &Roster,
+        now: Now,
+    ) -> Redemption {
+        let label = wanted_label(invite, request);
+        if !self.is_label_free(&label, asker, roster) {
+            return Redemption::Refused(Refusal::NameTaken);
+        }
+        match self.applicants.entry(invite.id) {
+            Entry::Occupied(first) if first.get().node != *asker => Redemption::Refused(Refusal::Spent),
+            Entry::Occupied(mut first) => {
+                first.get_mut().label = label;
+                Redemption::Waits(None)
+            }
+            Entry::Vacant(place) => {
+                let applicant = place.insert(Applicant { node: *asker, label, since: now.unix });
+                Redemption::Waits(Some(applicant.clone()))
+            }
+        }
     }
 
     /// Whether nobody has a name, nor is about to have it.
     fn is_label_free(&self, label: &Label, asker: &NodeId, roster: &Roster) -> bool {
         let is_promised = self.writing.values().any(|writing| match writing {
             Writing::Spent { owner, label: promised } => owner != asker && promised == label,
-            Writing::Withdrawn => false,
+            Writing::Approved | Writing::Withdrawn => false,
         });
         !is_promised && roster.is_label_free(label, Some(asker))
     }
@@ -253,7 +342,7 @@ impl Issuer {
         if !own.membership().rights.contains(Rights::ISSUE.with(invite.rights)) {
             return Redemption::Refused(Refusal::NotAnIssuer);
         }
-        let label = invite.label.clone().unwrap_or_else(|| request.label.clone());
+        let label = wanted_label(&invite, request);
         if !self.is_label_free(&label, asker, roster) {
             return Redemption::Refused(Refusal::NameTaken);
         }
@@ -273,6 +362,11 @@ impl Issuer {
         let invite = Invite { state: InviteState::Spent(*asker), ..invite };
         Redemption::Grant(Box::new(Granted { invite, certificate }))
     }
+}
+
+/// The name that the newcomer will have.
+fn wanted_label(invite: &Invite, request: &RedeemRequest) -> Label {
+    invite.label.clone().unwrap_or_else(|| request.label.clone())
 }
 
 /// From when on a membership is valid that is given now.

@@ -9,7 +9,7 @@ use holloway_wire::{
 use super::Node;
 use super::announcing::next_sequence;
 use crate::command::{Command, CommandError, CommandId, Reply};
-use crate::invite::{CreateInvite, Granted, Invite};
+use crate::invite::{Approval, CreateInvite, Granted, Invite};
 use crate::output::{ControlCommand, Event, Output, Persisted, ResponseToken, SecurityKind, Write};
 use crate::pings::Ping;
 
@@ -17,8 +17,8 @@ use crate::pings::Ping;
 pub(super) enum Promise {
     /// A new invite.
     Invite { id: CommandId, invite: Invite, token: InviteToken },
-    /// A withdrawn invite.
-    Withdrawal { id: CommandId, invite: Invite },
+    /// An invite that became another.
+    InviteChange { id: CommandId, invite: Invite },
     /// A new member.
     Membership { tokens: Vec<ResponseToken>, granted: Box<Granted> },
     /// A command that only waits for the disk.
@@ -28,13 +28,15 @@ pub(super) enum Promise {
 impl Node {
     pub(super) fn command(&mut self, id: CommandId, command: Command, now: Now) {
         let result = match command {
-            Command::CreateInvite { label, rights, groups, lifetime, bootstrap } => {
+            Command::CreateInvite { label, rights, groups, lifetime, needs_approval, bootstrap } => {
                 let via = self.neighbours.reaching(&self.home_relays(), &self.roster);
-                let wanted = CreateInvite { label, rights, groups, lifetime, bootstrap, via };
+                let approval = if needs_approval { Approval::Needed } else { Approval::NotNeeded };
+                let wanted = CreateInvite { label, rights, groups, lifetime, approval, bootstrap, via };
                 self.create_invite(id, wanted, now)
             }
             Command::Invites => Ok(Some(Reply::Invites(self.issuer.invites().cloned().collect()))),
             Command::WithdrawInvite(invite) => self.withdraw(id, &invite),
+            Command::Approve { invite, node } => self.approve(id, &invite, &node, now),
             Command::Revoke { member } => self.revoke(id, &member, now),
             Command::Block { member } => self.block(id, &member, true),
             Command::Unblock { member } => self.block(id, &member, false),
@@ -80,8 +82,24 @@ impl Node {
 
     fn withdraw(&mut self, id: CommandId, invite: &InviteId) -> Result<Option<Reply>, CommandError> {
         let invite = self.issuer.withdraw(invite).ok_or(CommandError::UnknownInvite)?;
-        self.persist(vec![Write::Invite(invite.clone())], Promise::Withdrawal { id, invite });
-        Ok(None)
+        Ok(self.change_invite(id, invite))
+    }
+
+    fn approve(
+        &mut self,
+        id: CommandId,
+        invite: &InviteId,
+        node: &NodeId,
+        now: Now,
+    ) -> Result<Option<Reply>, CommandError> {
+        let invite = self.issuer.approve(invite, node, now).ok_or(CommandError::NobodyWaits)?;
+        Ok(self.change_invite(id, invite))
+    }
+
+    /// The reply comes once the disk has it.
+    fn change_invite(&mut self, id: CommandId, invite: Invite) -> Option<Reply> {
+        self.persist(vec![Write::Invite(invite.clone())], Promise::InviteChange { id, invite });
+        None
     }
 
     fn revoke(&mut self, id: CommandId, member: &str, now: Now) -> Result<Option<Reply>, CommandError> {
@@ -195,9 +213,9 @@ impl Node {
         match (promise, result) {
             (Promise::Invite { id, invite, token }, Ok(())) => {
                 self.issuer.record(invite.clone());
-                self.done(id, Ok(Reply::InviteCreated { invite, token }));
+                self.done(id, Ok(Reply::InviteCreated { invite: Box::new(invite), token }));
             }
-            (Promise::Withdrawal { id, invite }, Ok(())) => {
+            (Promise::InviteChange { id, invite }, Ok(())) => {
                 self.issuer.record(invite);
                 self.done(id, Ok(Reply::Done));
             }
@@ -210,7 +228,7 @@ impl Node {
                     self.refuse(token, Refusal::Unavailable, String::new());
                 }
             }
-            (Promise::Withdrawal { id, invite }, Err(error)) => {
+            (Promise::InviteChange { id, invite }, Err(error)) => {
                 self.issuer.abandon(&invite.id);
                 self.done(id, Err(CommandError::Store(error)));
             }
@@ -238,7 +256,7 @@ impl Node {
             Promise::Membership { tokens, granted } if granted.invite.id == *invite => Some(tokens),
             Promise::Membership { .. }
             | Promise::Invite { .. }
-            | Promise::Withdrawal { .. }
+            | Promise::InviteChange { .. }
             | Promise::Command { .. } => None,
         });
         match waiting.filter(|tokens| tokens.len() < TOKENS_MAX) {

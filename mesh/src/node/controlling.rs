@@ -6,7 +6,7 @@ use holloway_wire::{
 use super::Node;
 use super::commands::Promise;
 use crate::drop_reason::DropReason;
-use crate::invite::{Redemption, sealing_prologue};
+use crate::invite::{Applicant, Redemption, sealing_prologue};
 use crate::neighbours::NeighbourOutput;
 use crate::noise::open_sealed;
 use crate::output::{
@@ -164,6 +164,12 @@ impl Node {
             }
             Redemption::Writing(invite) => self.join_promise(token, &invite),
             Redemption::Again => self.answer_again(token, &asker),
+            Redemption::Waits(newcomer) => {
+                if let Some(Applicant { node, label, .. }) = newcomer {
+                    self.event(Event::ApprovalWanted { node, label });
+                }
+                self.refuse(token, Refusal::ApprovalPending, String::new());
+            }
             Redemption::Refused(Refusal::ClockSkew) => {
                 let skew = request.time.distance(now.unix).as_secs();
                 self.refuse(token, Refusal::ClockSkew, format!("they differ by {skew} s"));

@@ -523,6 +523,7 @@ impl Node {
                 .collect(),
             names: self.published_names(),
             blocked: self.roster.blocked().copied().collect(),
+            applicants: self.issuer.applicants(now).map(|(id, applicant)| (id, applicant.clone())).collect(),
             revocations: self.roster.revocations().count(),
             drops,
         }

@@ -520,8 +520,19 @@ impl Net {
     }
 
     pub(crate) fn invite(&mut self, side: usize, rights: Rights) -> InviteToken {
-        let command =
-            Command::CreateInvite { label: None, rights, groups: vec![], lifetime: seconds(3600), bootstrap: vec![] };
+        self.invite_as(side, rights, false)
+    }
+
+    /// The same, by which perhaps nobody joins before somebody has approved.
+    pub(crate) fn invite_as(&mut self, side: usize, rights: Rights, needs_approval: bool) -> InviteToken {
+        let command = Command::CreateInvite {
+            label: None,
+            rights,
+            groups: vec![],
+            lifetime: seconds(3600),
+            needs_approval,
+            bootstrap: vec![],
+        };
         match self.command(side, command) {
             Ok(Reply::InviteCreated { token, .. }) => token,
             Ok(_) => panic!("another reply"),

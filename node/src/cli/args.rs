@@ -168,6 +168,14 @@ pub(crate) enum InviteCommand {
         #[command(flatten)]
         network: NetworkArgs,
     },
+    /// Approve of the machine that waits with an invite: it becomes a member
+    Approve {
+        /// The invite's id, as `holloway invites` lists it
+        id: String,
+        /// Which network is meant.
+        #[command(flatten)]
+        network: NetworkArgs,
+    },
 }
 
 /// `invite` without more.
@@ -185,6 +193,9 @@ pub(crate) struct NewInviteArgs {
     /// How long the invite can be redeemed, such as 7d, 12h or 30m
     #[arg(long, value_name = "DURATION")]
     pub(crate) expires: Option<Span>,
+    /// Let nobody in by it before somebody here has approved of the machine
+    #[arg(long)]
+    pub(crate) approval: bool,
     /// A host or address, port optional, where this machine is found; repeatable [default: all that it knows]
     #[arg(long, value_name = "ADDR")]
     pub(crate) bootstrap: Vec<String>,

@@ -1,6 +1,9 @@
-//! `holloway invite`, `holloway invites`, `holloway invite revoke`.
+//! `holloway invite`, `holloway invites`, `holloway invite revoke`, `holloway invite approve`.
 
-use holloway_dashboard::api::{CreateInvite, InNetwork, InviteCreated, InviteState, InviteSummary, Invites, Right};
+use holloway_dashboard::api::{
+    ApiError, Approve, CreateInvite, ErrorCode, InNetwork, InviteApproval, InviteCreated, InviteState, InviteSummary,
+    Invites, Right,
+};
 
 use super::context::Context;
 use super::escape::shown;
@@ -41,6 +44,22 @@ pub(crate) async fn revoke(context: &Context, id: &str, network: &InNetwork) -> 
         .answer(&revoked, |revoked, _| format!("invite {} is {}\n", shown(&revoked.id), state_word(revoked.state)))
 }
 
+/// Approves of the machine that waits with an invite, and says which one that was.
+pub(crate) async fn approve(context: &Context, id: &str, network: &InNetwork) -> Result<(), Failure> {
+    let client = context.daemon()?;
+    let invites = client.invites(network).await?.invites;
+    let waiting = invites.into_iter().find_map(|invite| (invite.id == id).then_some(invite.applicant).flatten());
+    let Some(applicant) = waiting else {
+        let nobody = ApiError::new(ErrorCode::NotFound, format!("nobody waits with the invite {id:?}"));
+        return Err(nobody.with_hint("holloway invites").into());
+    };
+    let request = Approve { network: network.network.clone(), node_id: applicant.node_id.clone() };
+    let approved = client.approve(id, &request).await?;
+    context.output().answer(&approved, |_, _| {
+        format!("{} ({}) becomes a member\n", shown(&applicant.name), shown(&applicant.node_id))
+    })
+}
+
 /// The rights as words.
 pub(crate) fn rights(rights: &[Right]) -> String {
     let words: Vec<&str> = rights.iter().map(|right| right_word(*right)).collect();
@@ -71,11 +90,13 @@ fn instructions(invite: &InviteCreated, withdraw: &str) -> String {
     let expires =
         invite.expires.as_deref().map_or("until it is withdrawn".to_owned(), |e| format!("until {}", shown(e)));
     let places: Vec<String> = invite.bootstrap.iter().map(|place| shown(place)).collect();
-    let given = if invite.rights.is_empty() {
-        String::new()
-    } else {
-        format!("  it gives the rights: {}\n", rights(&invite.rights))
-    };
+    let mut given = String::new();
+    if !invite.rights.is_empty() {
+        given = format!("  it gives the rights: {}\n", rights(&invite.rights));
+    }
+    if invite.approval {
+        given.push_str("  the machine waits until you approve of it; what waits is listed by: holloway invites\n");
+    }
     format!(
         "An invite to {}{name}, for one machine, {expires}. Whoever has it can join: hand it over in private.\n\
          {given}  it leads to this machine at: {}\n  \
@@ -108,6 +129,10 @@ fn list_text(invites: &Invites, style: Style) -> String {
 fn list_row(invite: &InviteSummary) -> [Cell; 7] {
     let optional = |text: &Option<String>| Cell::from(text.as_deref().unwrap_or("-"));
     let state = match invite.state {
+        InviteState::Unspent if let Some(applicant) = &invite.applicant => {
+            Cell::painted(&format!("{} waits", shown(&applicant.name)), Style::warning)
+        }
+        InviteState::Unspent if invite.approval == InviteApproval::Given => Cell::painted("approved", Style::good),
         InviteState::Unspent => Cell::painted(state_word(invite.state), Style::good),
         InviteState::Spent | InviteState::Withdrawn | InviteState::Expired => {
             Cell::painted(state_word(invite.state), Style::faint)
@@ -139,6 +164,7 @@ mod tests {
             name: Some("bob".into()),
             rights: vec![Right::Relay],
             groups: vec![],
+            approval: true,
             expires: Some("2026-11-27T20:00:00Z".into()),
             bootstrap: vec!["203.0.113.7:42042".into()],
         }
@@ -147,7 +173,9 @@ mod tests {
     #[test]
     fn the_instructions_say_everything_but_the_token() {
         let text = instructions(&invite(), "holloway invite revoke i1");
-        for part in ["to home as bob", "2026-11-27T20:00:00Z", "relay", "203.0.113.7:42042", "revoke i1", "join"] {
+        for part in
+            ["to home as bob", "2026-11-27T20:00:00Z", "relay", "203.0.113.7:42042", "revoke i1", "join", "approve"]
+        {
             assert!(text.contains(part), "{part} in {text}");
         }
         assert!(!text.contains("secret"));
@@ -165,6 +193,8 @@ mod tests {
             expires: None,
             created: "2026-11-20T20:00:00Z".into(),
             redeemed_by: Some("bo\u{1b}b".into()),
+            approval: InviteApproval::None,
+            applicant: None,
         };
         let text = list_text(&Invites { schema: SchemaVersion, invites: vec![summary] }, Style::PLAIN);
         assert!(text.contains("i1  home     -    -       spent  -        bo\\u{1b}b"), "{text}");

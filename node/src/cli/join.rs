@@ -2,20 +2,26 @@
 
 use std::fmt;
 use std::io::{self, Read};
+use std::time::Duration;
 
-use holloway_dashboard::api::{InviteText, Join, Joined};
+use holloway_dashboard::api::{ErrorCode, InviteText, Join, Joined};
+use tokio::time::sleep;
 
 use super::args::InvitePart;
 use super::context::Context;
 use super::duration::fine;
 use super::escape::shown;
 use super::failure::Failure;
+use super::output::Form;
 use super::reach::{By, perform};
 use super::style::Style;
 use crate::daemon::parse_invite;
 
 /// Most that is read from stdin in search of an invite; the longest one is below 16 KiB.
 const INPUT_BYTES_MAX: u64 = 64 * 1024;
+
+/// From one question whether this machine is approved to the next.
+const ASK_AGAIN: Duration = Duration::from_secs(3);
 
 /// What stands for stdin.
 const STDIN: &str = "-";
@@ -71,7 +77,21 @@ pub(crate) async fn run(context: &Context, plan: JoinPlan) -> Result<(), Failure
     let invite = source.read()?;
     check(&invite)?;
     let request = Join { invite, name, wait };
-    let (joined, by) = perform(context, async |client| client.join(&request).await).await?;
+    let is_patient = wait || context.output().form() == Form::Text;
+    let mut is_told = false;
+    let (joined, by) = loop {
+        match perform(context, async |client| client.join(&request).await).await {
+            Err(Failure::Refused(error)) if is_patient && error.code == ErrorCode::ApprovalPending => {
+                if !std::mem::replace(&mut is_told, true) {
+                    context
+                        .output()
+                        .note("Whoever made the invite has to approve of this machine. Waiting; Ctrl-C ends it.");
+                }
+                sleep(ASK_AGAIN).await;
+            }
+            outcome => break outcome?,
+        }
+    };
     context.output().answer(&joined, text)?;
     if by == By::TemporaryDaemon {
         context.output().note(&format!("Next: {}", context.command("up")));

@@ -47,6 +47,7 @@ pub(crate) enum Request {
     Invite { request: CreateInvite, drawing: Drawing },
     Invites(InNetwork),
     RevokeInvite { id: String, network: InNetwork },
+    Approve { id: String, network: InNetwork },
     Join(JoinPlan),
     Up(UpMode),
     Switch(Switch),
@@ -190,6 +191,7 @@ fn create(typed: &CreateArgs) -> Result<CreateNetwork, Failure> {
 fn invite(typed: InviteArgs) -> Result<Request, Failure> {
     match typed.command {
         Some(InviteCommand::Revoke { id, network }) => Ok(Request::RevokeInvite { id, network: network.into() }),
+        Some(InviteCommand::Approve { id, network }) => Ok(Request::Approve { id, network: network.into() }),
         None => new_invite(typed.new),
     }
 }
@@ -207,6 +209,7 @@ fn new_invite(typed: NewInviteArgs) -> Result<Request, Failure> {
         groups: typed.groups,
         // An invite that lives for less than a second would be expired when it is printed.
         expires_s: typed.expires.map(|span| span.0.as_secs().max(1)),
+        approval: typed.approval,
         bootstrap: typed.bootstrap,
     };
     Ok(Request::Invite { request, drawing })

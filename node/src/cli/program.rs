@@ -58,6 +58,7 @@ async fn serve(request: Request, context: &Context) -> Result<(), Failure> {
         Request::Create(request) => networks::create(context, &request).await,
         Request::Invite { request, drawing } => invites::create(context, &request, drawing).await,
         Request::Invites(network) => invites::list(context, &network).await,
+        Request::Approve { id, network } => invites::approve(context, &id, &network).await,
         Request::RevokeInvite { id, network } => invites::revoke(context, &id, &network).await,
         Request::Join(plan) => join::run(context, plan).await,
         Request::Up(mode) => match detach::readiness(mode) {

@@ -11,7 +11,7 @@ use holloway_dashboard::server::Daemon;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, interval, sleep_until, timeout};
 
 use super::error::ConsoleError;
 use super::open::ConsoleStore;
@@ -20,7 +20,7 @@ use crate::clock::unix_seconds as now;
 
 /// From one look at the daemon to the next: the finest step of what is kept.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
-/// The first looks come sooner: whoever founds a network is an admin from then on.
+/// The first looks come sooner: whoever founds a network is an admin from then on, and members come soon after.
 const FIRST_LOOKS: Duration = Duration::from_secs(2);
 /// Old things are let go this often.
 const FORGET_EVERY: Duration = Duration::from_secs(3600);
@@ -180,12 +180,16 @@ impl Keeping {
             // They hear of it by its end.
             drop(asking);
         }
-        let mut ticks = interval(LOOK_EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut pause = FIRST_LOOKS;
+        let mut next = Instant::now() + pause;
         let mut events = self.daemon.subscribe();
         loop {
             tokio::select! {
-                _ = ticks.tick() => self.look().await,
+                () = sleep_until(next) => {
+                    self.look().await;
+                    pause = (pause * 2).min(LOOK_EVERY);
+                    next = Instant::now() + pause;
+                }
                 // It was opened meanwhile.
                 Some(asking) = self.telling.asking.recv() => drop(asking),
                 event = events.recv() => match event {

@@ -7,9 +7,10 @@ use holloway_dashboard::api as doc;
 use holloway_dashboard::api::{ApiError, ErrorCode, InNetwork, SchemaVersion};
 use holloway_dashboard::server::Daemon;
 use holloway_dns::{Answer, PublishedRecord, QueryError, Server};
-use holloway_mesh::{Command, Invite, InviteState, Reply};
+use holloway_mesh::{Approval, Command, Invite, InviteState, Reply};
 use holloway_wire::{
-    Bootstrap, Label, Membership as MembershipBody, MembershipCertificate, NameError, NameRecord, OverlayAddr, UnixTime,
+    Bootstrap, InviteId, Label, Membership as MembershipBody, MembershipCertificate, NameError, NameRecord,
+    OverlayAddr, UnixTime,
 };
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -186,6 +187,7 @@ impl Daemon for Api {
             rights: to_rights(&request.rights),
             groups: parse_groups(&request.groups)?,
             lifetime: lifetime(request.expires_s)?,
+            needs_approval: request.approval,
             bootstrap: bootstrap(&request.bootstrap, &networks)?,
         };
         if networks.len() == 1 && matches!(&command, Command::CreateInvite { bootstrap, .. } if bootstrap.is_empty()) {
@@ -204,6 +206,7 @@ impl Daemon for Api {
             name: invite.label.as_ref().map(Label::to_string),
             rights: rights(invite.rights),
             groups: invite.groups,
+            approval: invite.approval != Approval::NotNeeded,
             expires: Some(rfc3339(invite.expires)),
             bootstrap: token.body().bootstrap.iter().map(Bootstrap::to_string).collect(),
         })
@@ -222,12 +225,18 @@ impl Daemon for Api {
     }
 
     async fn revoke_invite(&self, id: String, network: InNetwork) -> Result<doc::InviteRevoked, ApiError> {
-        let invite = id.parse().map_err(|_| {
-            ApiError::new(ErrorCode::NotFound, format!("{id:?} is not the id of an invite"))
+        self.command(network.network, Command::WithdrawInvite(parse_invite_id(&id)?)).await?;
+        Ok(doc::InviteRevoked { schema: SchemaVersion, id, state: doc::InviteState::Withdrawn })
+    }
+
+    async fn approve(&self, id: String, request: doc::Approve) -> Result<doc::Approved, ApiError> {
+        let node = request.node_id.parse().map_err(|_| {
+            ApiError::new(ErrorCode::Usage, format!("{:?} is not the key of a machine", request.node_id))
                 .with_hint("holloway invites")
         })?;
-        self.command(network.network, Command::WithdrawInvite(invite)).await?;
-        Ok(doc::InviteRevoked { schema: SchemaVersion, id, state: doc::InviteState::Withdrawn })
+        let command = Command::Approve { invite: parse_invite_id(&id)?, node };
+        self.command(request.network, command).await?;
+        Ok(doc::Approved { schema: SchemaVersion, id, node_id: request.node_id })
     }
 
     async fn revoke(&self, request: doc::Revoke) -> Result<doc::Revoked, ApiError> {
@@ -479,6 +488,12 @@ fn member(done: Done) -> Result<(String, String, Vec<String>), ApiError> {
     Ok((name, node.to_string(), also.iter().map(Label::to_string).collect()))
 }
 
+fn parse_invite_id(id: &str) -> Result<InviteId, ApiError> {
+    id.parse().map_err(|_| {
+        ApiError::new(ErrorCode::NotFound, format!("{id:?} is not the id of an invite")).with_hint("holloway invites")
+    })
+}
+
 fn invite_summary(invite: &Invite, network: &NetworkView) -> doc::InviteSummary {
     let is_over = invite.expires <= UnixTime::from_nanos(now_nanos());
     let (state, redeemed_by) = match invite.state {
@@ -499,7 +514,22 @@ fn invite_summary(invite: &Invite, network: &NetworkView) -> doc::InviteSummary 
         expires: Some(rfc3339(invite.expires)),
         created: rfc3339(invite.created),
         redeemed_by,
+        approval: match invite.approval {
+            Approval::NotNeeded => doc::InviteApproval::None,
+            Approval::Needed => doc::InviteApproval::Needed,
+            Approval::Given(_) => doc::InviteApproval::Given,
+        },
+        applicant: applicant(invite, network),
     }
+}
+
+fn applicant(invite: &Invite, network: &NetworkView) -> Option<doc::Applicant> {
+    let (_, applicant) = network.snapshot.applicants.iter().find(|(id, _)| *id == invite.id)?;
+    Some(doc::Applicant {
+        name: applicant.label.to_string(),
+        node_id: applicant.node.to_string(),
+        since: rfc3339(applicant.since),
+    })
 }
 
 fn now_nanos() -> u64 {

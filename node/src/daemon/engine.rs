@@ -500,7 +500,7 @@ fn spawn_writer(
 pub(crate) fn command_error(error: &CommandError) -> ApiError {
     let (code, hint) = match error {
         CommandError::UnknownMember(_) => (ErrorCode::NotFound, Some("holloway peers")),
-        CommandError::UnknownInvite => (ErrorCode::NotFound, Some("holloway invites")),
+        CommandError::UnknownInvite | CommandError::NobodyWaits => (ErrorCode::NotFound, Some("holloway invites")),
         CommandError::NotAllowed(_) => {
             (ErrorCode::PermissionDenied, Some("ask a member with that right: holloway peers"))
         }

@@ -227,6 +227,7 @@ fn refusal(error: &JoinError, redeemer: &Redeemer) -> ApiError {
         ErrorCode::NameTaken if redeemer.token().body().host_label.is_none() => {
             "join with another name: holloway join --name <name> <invite>"
         }
+        ErrorCode::ApprovalPending => "have it approved there (holloway invites), then run the same command again",
         ErrorCode::ClockSkew => "set this machine's clock, or the issuer's",
         _ => "ask the issuer for a new invite",
     };
@@ -244,6 +245,7 @@ fn refusal_code(refusal: Refusal) -> ErrorCode {
         Refusal::NotAnIssuer => ErrorCode::IssuerRevoked,
         Refusal::NameTaken => ErrorCode::NameTaken,
         Refusal::ClockSkew => ErrorCode::ClockSkew,
+        Refusal::ApprovalPending => ErrorCode::ApprovalPending,
         _ => ErrorCode::Internal,
     }
 }

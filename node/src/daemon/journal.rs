@@ -54,6 +54,10 @@ impl Journal {
             | MeshEvent::CertificateRenewed
             | MeshEvent::MemberJoined { is_new: false, .. }
             | MeshEvent::CommandDone { .. } => {}
+            MeshEvent::ApprovalWanted { node, label } => {
+                let text = format!("{label} has an invite and waits to be approved");
+                self.note(Severity::Warn, "approval_wanted", network, text, &[("node_id", node.to_string())]);
+            }
             MeshEvent::MemberJoined { node, label, is_new: true } => {
                 self.note(
                     Severity::Info,

@@ -110,8 +110,10 @@ impl Membership {
         let (joined, begun, ports) = match joined {
             Ok(joined) => joined,
             Err(error) => {
-                // A refusal is final; without an answer the same keys may have been granted a membership.
-                if !had_keys && error.code != ErrorCode::IssuerUnreachable {
+                // A refusal is final. Without an answer the same keys may have been granted a membership, and who waits to be
+                // approved is to be the same the next time.
+                let may_join_yet = matches!(error.code, ErrorCode::IssuerUnreachable | ErrorCode::ApprovalPending);
+                if !had_keys && !may_join_yet {
                     self.forget_keys(&label);
                 }
                 return Err(error);

@@ -237,6 +237,10 @@ fn attention(view: &View, names: &NamesView, on: bool) -> Vec<Attention> {
         if network.snapshot.neighbours.is_empty() && !network.snapshot.peers.is_empty() {
             items.push(item(format!("no control connection to any member of {}", network.label), "holloway doctor"));
         }
+        for (invite, applicant) in &network.snapshot.applicants {
+            let what = format!("{} waits to be approved as a member of {}", applicant.label, network.label);
+            items.push(item(what, &format!("holloway invite approve {invite}")));
+        }
     }
     items.extend(names.troubles.iter().map(|trouble| item(trouble.clone(), "holloway doctor")));
     items

@@ -1,6 +1,6 @@
 //! What one network's machine keeps across restarts: ledger, publications, block-list.
 
-use holloway_mesh::{Invite, InviteState, Persisted, Stored, Write};
+use holloway_mesh::{Approval, Invite, InviteState, Persisted, Stored, Write};
 use holloway_wire::{InviteId, Label, NodeId, Publication, PublicationKind, PublicationSlot, Rights, UnixTime};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
@@ -84,9 +84,15 @@ async fn write_invite(
         InviteState::Spent(owner) => ("spent", Some(owner.as_bytes().as_slice())),
         InviteState::Withdrawn => ("withdrawn", None),
     };
+    let (needs_approval, approved) = match &invite.approval {
+        Approval::NotNeeded => (false, None),
+        Approval::Needed => (true, None),
+        Approval::Given(node) => (true, Some(node.as_bytes().as_slice())),
+    };
     sqlx::query(
-        "INSERT OR REPLACE INTO invite (network, id, label, rights, groups, created, expires, state, redeemed_by)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "INSERT OR REPLACE INTO invite
+         (network, id, label, rights, groups, created, expires, state, redeemed_by, needs_approval, approved)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
     .bind(network.0)
     .bind(invite.id.as_bytes().as_slice())
@@ -97,6 +103,8 @@ async fn write_invite(
     .bind(invite.expires.as_nanos().cast_signed())
     .bind(state)
     .bind(owner)
+    .bind(needs_approval)
+    .bind(approved)
     .execute(connection)
     .await?;
     Ok(())
@@ -158,6 +166,17 @@ fn read_invite(row: &SqliteRow) -> Result<Invite, StoreError> {
         created: UnixTime::from_nanos(row.try_get::<i64, _>("created")?.cast_unsigned()),
         expires: UnixTime::from_nanos(row.try_get::<i64, _>("expires")?.cast_unsigned()),
         state: read_invite_state(row)?.ok_or_else(unreadable)?,
+        approval: read_approval(row)?.ok_or_else(unreadable)?,
+    })
+}
+
+fn read_approval(row: &SqliteRow) -> Result<Option<Approval>, StoreError> {
+    let approved: Option<&[u8]> = row.try_get("approved")?;
+    let needs_approval: bool = row.try_get("needs_approval")?;
+    Ok(match approved {
+        Some(approved) => node_id(approved).map(Approval::Given),
+        None if needs_approval => Some(Approval::Needed),
+        None => Some(Approval::NotNeeded),
     })
 }
 

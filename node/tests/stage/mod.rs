@@ -159,6 +159,14 @@ impl Machine {
         Refusal::of(&self.run(&arguments))
     }
 
+    /// What the daemon answers to a question for which there is no command.
+    pub(crate) fn api(&self, path: &str) -> Value {
+        let socket = self.state().join("api.sock");
+        let url = format!("http://holloway/api/v1/{path}");
+        let text = self.tool_text("curl", &["-s", "--unix-socket", socket.to_str().unwrap(), &url]);
+        serde_json::from_str(&text).unwrap()
+    }
+
     /// Makes an invite and gives its word.
     pub(crate) fn invite(&self, more: &[&str]) -> String {
         let mut arguments = vec!["invite"];

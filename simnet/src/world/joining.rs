@@ -38,6 +38,7 @@ impl World {
             rights,
             groups: Vec::new(),
             lifetime: LIFETIME,
+            needs_approval: false,
             bootstrap: vec![bootstrap],
         };
         self.model.newcomers.insert(newcomer, Newcomer { issuer, rights, redeemer: None, asked: 0 });

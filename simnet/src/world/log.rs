@@ -112,6 +112,7 @@ pub(crate) fn event(event: &Event) -> String {
         Event::CertificateRenewed => "certificate renewed".into(),
         Event::Expelled => "expelled".into(),
         Event::PeerUp { label, endpoint, .. } => format!("{label} is up at {endpoint}"),
+        Event::ApprovalWanted { label, .. } => format!("{label} waits to be approved"),
         Event::MemberJoined { label, .. } => format!("{label} joined"),
         Event::MemberLeft { node, .. } => format!("{} left", node.short()),
         Event::Security { kind, detail, .. } => format!("security {}: {detail}", kind.name()),

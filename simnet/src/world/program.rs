@@ -218,6 +218,7 @@ impl World {
                 self.relay_expels(machine, &node);
             }
             Event::PeerUp { .. }
+            | Event::ApprovalWanted { .. }
             | Event::NamesChanged
             | Event::CaughtUp
             | Event::CertificateRenewed

@@ -120,6 +120,8 @@ export const api = {
   events: (after?: number, limit?: number) => call<Events>('GET', `events${query({ after, limit })}`),
   invites: () => call<Invites>('GET', 'invites'),
   createInvite: (wanted: CreateInvite) => call<InviteCreated>('POST', 'invites', wanted),
+  approve: (id: string, network: string, node_id: string) =>
+    call<unknown>('POST', `invites/${encodeURIComponent(id)}/approval`, { network, node_id }),
   withdrawInvite: (id: string) => call<unknown>('DELETE', `invites/${encodeURIComponent(id)}`),
   certificate: (name: string, network: string) =>
     call<CertificateChain>('GET', `certificates/${encodeURIComponent(name)}${query({ network })}`),

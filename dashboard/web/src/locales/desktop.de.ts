@@ -37,6 +37,7 @@ export const desktopDe: Record<keyof typeof desktopEn, string> = {
   'desktop.join.name.help': 'Leer: der aus der Einladung oder der eigene des Rechners.',
   'desktop.join.do': 'Beitreten',
   'desktop.join.busy': 'Trete bei…',
+  'desktop.join.waiting': 'Wer die Einladung gemacht hat, muss diesen Rechner zulassen. Dieses Fenster wartet darauf.',
   'desktop.joined': 'Dieser Rechner ist jetzt in {network}, als {name}.',
   'desktop.invite.label': 'Einladung',
   'desktop.invite.help': 'Einfügen, den Code scannen oder ein Bild davon öffnen. Zeilenumbrüche stören nicht.',

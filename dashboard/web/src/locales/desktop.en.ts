@@ -35,6 +35,7 @@ export const desktopEn = {
   'desktop.join.name.help': 'Empty: the one in the invite, or this machine’s own.',
   'desktop.join.do': 'Join',
   'desktop.join.busy': 'Joining…',
+  'desktop.join.waiting': 'Whoever made the invite has to approve of this machine. This window waits.',
   'desktop.joined': 'This machine is in {network} now, as {name}.',
   'desktop.invite.label': 'Invite',
   'desktop.invite.help': 'Paste it, scan its code, or open a picture of it. Line breaks do not matter.',

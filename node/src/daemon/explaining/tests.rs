@@ -166,6 +166,7 @@ fn network() -> NetworkView {
             peers: vec![],
             names: vec![],
             blocked: vec![],
+            applicants: vec![],
             revocations: 0,
             drops: DropCounts::default(),
         },
