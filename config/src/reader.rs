@@ -56,7 +56,7 @@ const HOST_NAME_BYTES_MAX: usize = 253;
 const SECTIONS: [&str; 9] = ["node", "listen", "session", "tun", "dataplane", "network", "dns", "relay", "dashboard"];
 
 /// Every key outside `[network.…]`.
-pub(crate) const KEYS: [&str; 35] = [
+pub(crate) const KEYS: [&str; 36] = [
     "node.name",
     "listen.data",
     "listen.control_tcp",
@@ -92,6 +92,7 @@ pub(crate) const KEYS: [&str; 35] = [
     "dashboard.tls_certificate",
     "dashboard.tls_key",
     "dashboard.store",
+    "dashboard.places",
 ];
 
 /// Takes keys out of what was typed, until nothing may be left.
@@ -282,6 +283,9 @@ impl Reader {
         dashboard.tls = tls_files(self.field(section, "tls_certificate"), self.field(section, "tls_key"))?;
         if let Some(field) = self.field(section, "store") {
             dashboard.store = console_store(&field)?;
+        }
+        if let Some(field) = self.field(section, "places") {
+            dashboard.places = Some(absolute(&field)?);
         }
         Ok(dashboard)
     }

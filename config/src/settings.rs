@@ -330,6 +330,8 @@ pub struct DashboardSettings {
     pub tls: Option<TlsFiles>,
     /// Where history, audit and accounts are kept.
     pub store: ConsoleStoreSetting,
+    /// A database (`.mmdb`) that tells where on the globe addresses are, for relays that do not say so themselves.
+    pub places: Option<PathBuf>,
 }
 
 /// Files of a TLS server.
@@ -387,6 +389,7 @@ impl Default for DashboardSettings {
             names: Vec::new(),
             tls: None,
             store: ConsoleStoreSetting::Auto,
+            places: None,
         }
     }
 }

@@ -76,6 +76,7 @@ fn every_key_is_understood() {
         enabled = false
         [dashboard]
         listen = "[::1]:1"
+        places = "/var/lib/GeoIP/GeoLite2-City.mmdb"
         "#,
     )
     .unwrap();
@@ -85,6 +86,7 @@ fn every_key_is_understood() {
     assert_eq!(settings.session.cipher, Cipher::ChaCha20Poly1305);
     assert_eq!((settings.tun.mtu, settings.tun.enabled), (Mtu::Fixed(1280), false));
     assert_eq!((settings.dns.integrate, settings.relay.enabled), (Integrate::Off, RelayEnabled::Off));
+    assert_eq!(settings.dashboard.places.unwrap().to_str().unwrap(), "/var/lib/GeoIP/GeoLite2-City.mmdb");
     let Upstream::Servers(servers) = &settings.dns.upstream else { panic!("{:?}", settings.dns) };
     let certificate_name = "dns.quad9.net".to_owned();
     assert_eq!(servers[0].transport, DnsTransport::Tls { certificate_name });

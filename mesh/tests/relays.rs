@@ -429,21 +429,6 @@ fn a_relay_that_is_gone_is_known_within_four_seconds_while_somebody_looks() {
     assert_eq!(standing(&scene), RelayStanding::Silent);
 }
 
-#[test]
-fn a_relay_whose_control_connection_ends_is_known_to_be_gone_without_anybody_looking() {
-    let mut scene = Scene::new(937, 1);
-    let (one, relay) = (scene.one, scene.relays[0]);
-    scene.pass_apart(seconds(60));
-    let standing = |scene: &Scene| scene.net.sides[one].node.snapshot(scene.net.now_at(one)).relays[0].standing;
-    scene.net.disconnect(one, relay);
-    scene.pass_apart(seconds(2));
-    assert_eq!(standing(&scene), RelayStanding::Home, "it was asked, and is there");
-    scene.kill(relay);
-    scene.net.disconnect(one, relay);
-    scene.pass_apart(seconds(2));
-    assert_eq!(standing(&scene), RelayStanding::Silent);
-}
-
 impl Scene {
     /// The two have talked straight for a while.
     fn straight(seed: u64) -> Self {

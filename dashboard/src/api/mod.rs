@@ -40,7 +40,7 @@ pub use netcheck::{
     PortMappingState, SeenAt, UdpState,
 };
 pub use network::{CreateNetwork, Down, InNetwork, Join, Joined, Left, NetworkCreated, Switch, Switched};
-pub use relay::{AnnouncedRelay, OwnRelay, Place, RelayLink, RelayStanding, RelayStatus, Relays};
+pub use relay::{AnnouncedRelay, OwnRelay, Place, PlaceSource, RelayLink, RelayStanding, RelayStatus, Relays};
 pub use route::{RouteStatus, RouteVia, Routes};
 pub use schema::SchemaVersion;
 pub use session::{Role, Session, SignIn, SignInLink, SignedOut};

@@ -62,7 +62,7 @@ pub struct AnnouncedRelay {
     pub node_id: String,
     /// Where it stands, in its operator's words; may be empty.
     pub region: String,
-    /// Where it stands on the globe, if its operator says so.
+    /// Where it stands on the globe, if anybody says so.
     pub place: Option<Place>,
     /// How much of what it can do it does, in per cent.
     pub load_percent: u8,
@@ -99,6 +99,19 @@ pub struct Place {
     pub latitude: f64,
     /// Degrees east of Greenwich.
     pub longitude: f64,
+    /// Who says so.
+    pub source: PlaceSource,
+}
+
+/// Who says where something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum PlaceSource {
+    /// Its operator.
+    Operator,
+    /// A database of addresses, which may be wrong by much.
+    Address,
 }
 
 /// What a relay is to this machine.

@@ -150,7 +150,7 @@ pub(crate) fn relay(network: &str) -> RelayStatus {
             name: "alice".into(),
             node_id: "aaaa".into(),
             region: "Montréal".into(),
-            place: Some(Place { latitude: 45.5, longitude: -73.57 }),
+            place: Some(Place { latitude: 45.5, longitude: -73.57, source: PlaceSource::Operator }),
             load_percent: 3,
             members: 12,
             capacity_mbps: 1000,

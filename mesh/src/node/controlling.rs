@@ -25,7 +25,6 @@ impl Node {
             }
             ControlEvent::Disconnected { node } => {
                 self.neighbours.handle_disconnected(&node, self.rng.as_mut(), now.monotonic);
-                self.with_relays(now, |relays, context| relays.handle_parted(&node, context));
             }
             ControlEvent::DialFailed { node } => {
                 self.neighbours.handle_dial_failed(&node, self.rng.as_mut(), now.monotonic);

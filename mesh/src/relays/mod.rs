@@ -441,14 +441,6 @@ impl Relays {
         self.known.values_mut().for_each(|relay| relay.registration.handle_watched(now));
     }
 
-    /// There is no control connection to a member any more: a relay may be gone.
-    pub(crate) fn handle_parted(&mut self, node: &NodeId, context: &mut Context<'_>) {
-        if let Some(relay) = self.known.get_mut(node) {
-            relay.registration.confirm(context.now.monotonic);
-        }
-        self.handle_timeout(context);
-    }
-
     /// A straight path is silent: it may be the network that this machine is in, and then relays are silent, too.
     pub(crate) fn handle_doubt(&mut self, context: &mut Context<'_>) {
         for node in &self.homes {

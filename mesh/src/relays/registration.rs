@@ -214,13 +214,9 @@ impl Registration {
         self.rests_until = None;
         self.failures = 0;
         self.refusal = None;
-        self.confirm(now);
-    }
-
-    /// A registration is confirmed now, and not when it is due.
-    pub(super) fn confirm(&mut self, now: Instant) {
-        if let Stage::Registered { ping_at, ping: None, .. } = &mut self.stage {
-            *ping_at = now;
+        match &mut self.stage {
+            Stage::Registered { ping_at, ping: None, .. } => *ping_at = now,
+            Stage::Idle | Stage::Asking(_) | Stage::Answering { .. } | Stage::Registered { .. } => {}
         }
     }
 
@@ -237,8 +233,10 @@ impl Registration {
     /// Somebody looks at the relays: one that has not answered for a while is asked now.
     pub(super) fn handle_watched(&mut self, now: Instant) {
         let is_fresh = self.measured.is_some_and(|measured| now.since(measured) < WATCHED_EVERY);
-        if !is_fresh {
-            self.confirm(now);
+        if let Stage::Registered { ping_at, ping: None, .. } = &mut self.stage
+            && !is_fresh
+        {
+            *ping_at = now;
         }
     }
 

@@ -14,6 +14,7 @@ use holloway_wire::{
 };
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+use super::atlas::Atlas;
 use super::engine::{Call, Done, Input, NetworkView, View};
 use super::explaining;
 use super::journal::{Journal, shown};
@@ -44,6 +45,7 @@ pub(crate) struct Api {
     pub(crate) store: Store,
     pub(crate) started: Instant,
     pub(crate) is_ready: Arc<AtomicBool>,
+    pub(crate) atlas: Option<Arc<Atlas>>,
 }
 
 impl Api {
@@ -124,11 +126,13 @@ impl Daemon for Api {
 
     async fn relays(&self, network: InNetwork) -> Result<doc::Relays, ApiError> {
         let networks = self.networks(&network).await?;
-        Ok(doc::Relays {
-            schema: SchemaVersion,
-            relays: networks.iter().flat_map(explaining::relays).collect(),
-            own: networks.iter().filter_map(explaining::own_relay).collect(),
-        })
+        let mut relays: Vec<_> = networks.iter().flat_map(explaining::relays).collect();
+        let mut own: Vec<_> = networks.iter().filter_map(explaining::own_relay).collect();
+        if let Some(atlas) = &self.atlas {
+            let known = relays.iter_mut().map(|relay| &mut relay.announced);
+            known.chain(own.iter_mut().map(|own| &mut own.announced)).for_each(|relay| atlas.add_place(relay));
+        }
+        Ok(doc::Relays { schema: SchemaVersion, relays, own })
     }
 
     async fn why(&self, query: doc::WhyQuery) -> Result<doc::Why, ApiError> {

@@ -5,6 +5,7 @@
 //! it and hand it their result. No decision about the protocol is made here.
 
 mod api;
+mod atlas;
 mod engine;
 mod explaining;
 mod joining;
@@ -41,6 +42,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use api::Api;
+use atlas::Atlas;
 use engine::{Call, Engine, INPUTS_MAX, Input};
 use journal::Journal;
 use membership::Membership;
@@ -202,6 +204,7 @@ async fn start(
         store: store.clone(),
         started: Instant::now(),
         is_ready: is_ready.clone(),
+        atlas: options.settings.dashboard.places.as_deref().and_then(open_atlas),
     };
     let engine = open_kept(engine, &api).await?;
     let listening = match extent {
@@ -243,6 +246,15 @@ async fn open_store(state_dir: &StateDir) -> anyhow::Result<Store> {
     let has_networks = std::fs::read_dir(state_dir.networks_dir()).is_ok_and(|mut entries| entries.next().is_some());
     let path = state_dir.store_file();
     Ok(if has_networks { Store::open_existing(&path).await? } else { Store::open(&path).await? })
+}
+
+/// Without it relays are where their operators say.
+fn open_atlas(path: &Path) -> Option<Arc<Atlas>> {
+    let opened = Atlas::open(path);
+    if let Err(error) = &opened {
+        tracing::warn!(path = %path.display(), %error, "[dashboard] places cannot be read");
+    }
+    opened.ok().map(Arc::new)
 }
 
 /// Where the console keeps what it looks back at.

@@ -136,6 +136,7 @@ export const de: Catalogue = {
   'relays.none.help': 'Ein Rechner wird eines, wenn er das Recht bekommt: lade ihn mit --right relay ein.',
   'relays.map': 'Karte der Relais',
   'relays.map.help': 'Relais, deren Betreiber sagen, wo sie stehen.',
+  'relays.map.guessed': '{count} {Relais sagt|Relais sagen} es nicht; {sein Ort ist|ihre Orte sind} nach der Adresse geschätzt.',
   'relays.map.unplaced': '{count} {Relais sagt|Relais sagen} nicht, wo {es steht|sie stehen}.',
   'relays.name': 'Relais',
   'relays.region': 'Region',

@@ -135,6 +135,7 @@ export const en = {
   'relays.none.help': 'A machine becomes one when it gets the right: invite it with --right relay.',
   'relays.map': 'Map of the relays',
   'relays.map.help': 'Relays whose operators say where they are.',
+  'relays.map.guessed': '{count} {relay does|relays do} not; {its place is|their places are} guessed by address.',
   'relays.map.unplaced': '{count} {relay does|relays do} not say where {it is|they are}.',
   'relays.name': 'Relay',
   'relays.region': 'Region',

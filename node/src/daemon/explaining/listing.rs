@@ -79,9 +79,11 @@ fn announced(relay: &RelayAnnouncement) -> doc::AnnouncedRelay {
         name: relay.name.to_string(),
         node_id: relay.node.to_string(),
         region: relay.region.clone(),
-        place: relay
-            .place
-            .map(|place| doc::Place { latitude: degrees(place.latitude()), longitude: degrees(place.longitude()) }),
+        place: relay.place.map(|place| doc::Place {
+            latitude: degrees(place.latitude()),
+            longitude: degrees(place.longitude()),
+            source: doc::PlaceSource::Operator,
+        }),
         load_percent: relay.load.percent(),
         members: relay.members.into(),
         capacity_mbps: relay.capacity_mbps.into(),

@@ -415,7 +415,10 @@ fn a_relay_is_shown_with_its_place_in_degrees_and_its_newest_load() {
     let [relay] = shown.as_slice() else { panic!("one relay") };
     assert_eq!((relay.network.as_str(), relay.standing), ("home", doc::RelayStanding::Standby));
     assert_eq!((relay.rtt_ms, relay.announced.load_percent), (Some(1.2), 5));
-    assert_eq!(relay.announced.place, Some(doc::Place { latitude: 45.5, longitude: -73.57 }));
+    assert_eq!(
+        relay.announced.place,
+        Some(doc::Place { latitude: 45.5, longitude: -73.57, source: doc::PlaceSource::Operator })
+    );
     assert_eq!((relay.endpoint.as_deref(), &relay.why), (Some(ALICE_AT), &None));
     assert!(relay.current && !relay.announced.draining);
 }
