@@ -47,7 +47,8 @@ async fn relays_arrive_whole_and_have_the_documented_form() {
     let json = serde_json::to_value(&relays).unwrap();
     let expected = serde_json::json!({
         "network": "work", "name": "alice", "node_id": "aaaa", "region": "Montréal",
-        "place": {"latitude": 45.5, "longitude": -73.57}, "load_percent": 3, "members": 12, "capacity_mbps": 1000,
+        "place": {"latitude": 45.5, "longitude": -73.57, "source": "operator"}, "load_percent": 3, "members": 12,
+        "capacity_mbps": 1000,
         "endpoints": ["198.51.100.1:42042"], "version": "0.1.0", "draining": false,
         "standing": "home", "rtt_ms": 1.2, "endpoint": "198.51.100.1:42042",
         "stream": false, "current": true, "links": [{"node_id": "dddd", "rtt_ms": 7.5}]
