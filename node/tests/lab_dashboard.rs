@@ -70,11 +70,15 @@ fn an_admin_sees_invites_and_revokes_on_the_pages_without_loading_them_anew() {
 #[test]
 fn people_sign_in_with_accounts_and_see_what_was_recorded() {
     let lab = Lab::new("accounts").unwrap();
-    let alice = founder(&lab, &lab.public_host("alice").unwrap(), "");
+    let places = concat!("[dashboard]\nplaces = \"", env!("CARGO_MANIFEST_DIR"), "/tests/data/places.mmdb\"\n");
+    let alice = founder(&lab, &lab.public_host("alice").unwrap(), places);
     let _relay = relay(&lab, &alice);
     let bob = member(&lab, &alice, &lab.public_host("bob").unwrap(), "");
     bob.wait_ping("alice");
     wait_for_home(&alice);
+    let relays = alice.ask(&["relays"]);
+    let sources = ["own", "relays"].map(|list| relays[list][0]["place"]["source"].clone());
+    assert_eq!(sources, ["address", "operator"], "one has said where it is");
 
     let mut browser = Browser::start(&alice);
     let link = alice.ask(&["dashboard", "--print"]);

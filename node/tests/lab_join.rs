@@ -378,3 +378,36 @@ fn a_port_that_is_taken_costs_no_invite_and_one_that_is_taken_for_a_moment_nothi
     });
     alice.wait_ping("bob");
 }
+
+#[test]
+fn a_machine_waits_for_approval_and_is_let_in_by_the_command_that_status_names() {
+    let lab = Lab::new("approval").unwrap();
+    let mut alice = founder(&lab, &lab.public_host("alice").unwrap(), "");
+    let mut bob = Machine::new(&lab, &lab.public_host("bob").unwrap());
+    bob.start();
+    let token = alice.invite(&["--approval"]);
+    let join = ["join", &token, "--name", "bob"];
+    assert_eq!(bob.refusal(&join).code, "approval_pending");
+    let waiting = alice.ask(&["invites"])["invites"][0]["applicant"].clone();
+    assert_eq!(waiting["name"], "bob");
+    let attention = alice.ask(&["status"])["attention"][0].clone();
+    assert!(attention["what"].as_str().unwrap().starts_with("bob waits to be approved"), "{attention}");
+    let command: Vec<&str> = attention["command"].as_str().unwrap().split(' ').skip(1).collect();
+    assert_eq!(alice.ask(&command)["node_id"], waiting["node_id"]);
+
+    // What was acknowledged holds after a crash, and for the same key.
+    alice.daemon.kill9().unwrap();
+    alice.start();
+    let rival = member_in_vain(&lab, &token);
+    assert_eq!(rival, "invite_spent");
+    bob.ask(&join);
+    assert_eq!(bob.network()["node_id"], waiting["node_id"]);
+    bob.wait_ping("alice");
+}
+
+/// What becomes of another machine with the same invite.
+fn member_in_vain(lab: &Lab, token: &str) -> String {
+    let mut rival = Machine::new(lab, &lab.public_host("rival").unwrap());
+    rival.start();
+    rival.refusal(&["join", token, "--name", "eve"]).code
+}

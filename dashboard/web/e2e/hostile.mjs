@@ -23,17 +23,17 @@ export async function attack(page, target) {
   const got = await page.evaluate(scripts, { target, telling: TELLING, changes: CHANGES });
   for (const [, path, body] of CHANGES) {
     for (const enctype of ['text/plain', 'application/x-www-form-urlencoded']) {
-      await submit(page, { action: target + path, enctype, body });
+      got.push(...(await submit(page, { action: target + path, enctype, body })));
     }
   }
   return got;
 }
 
-/** Has a form sent off, and waits for its answer. */
+/** Has a form sent off into a window of its own, where there is nothing but the refusal. */
 async function submit(page, form) {
-  const answered = page.waitForEvent('response', (response) => response.url() === form.action);
+  const opened = page.context().waitForEvent('page');
   await page.evaluate(({ action, enctype, body }) => {
-    const form = Object.assign(document.createElement('form'), { action, enctype, method: 'post', target: 'hidden' });
+    const form = Object.assign(document.createElement('form'), { action, enctype, method: 'post', target: '_blank' });
     // As text/plain, name and value make up one JSON document.
     const text = JSON.stringify({ ...body, padding: '=' });
     const [name, value] = text.split('=');
@@ -41,7 +41,11 @@ async function submit(page, form) {
     document.body.append(form);
     form.submit();
   }, form);
-  await answered;
+  const answer = await opened;
+  await answer.waitForURL(form.action);
+  const text = await answer.evaluate(() => document.body.innerText);
+  await answer.close();
+  return text.startsWith('{"schema":1,"error":') ? [] : [`form ${form.action}: ${text}`];
 }
 
 /** Runs in the page. */

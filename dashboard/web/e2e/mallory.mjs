@@ -11,7 +11,7 @@ const site = createServer((request, response) => {
     face = other;
   }
   response.writeHead(200, { 'content-type': 'text/html', 'x-site': 'mallory', connection: 'close' });
-  response.end('<!doctype html><title>Kittens</title><iframe name="hidden" hidden></iframe>');
+  response.end('<!doctype html><title>Kittens</title>');
 });
 await new Promise((listening) => site.listen(Number(port), address, listening));
 

@@ -17,7 +17,7 @@ const PATIENCE = 15_000;
 const browser = await chromium.launch({
   executablePath,
   // Newer browsers keep other sites away from loopback addresses by themselves. Not all do: the pages have to.
-  args: ['--no-sandbox', '--disable-gpu', '--disable-features=LocalNetworkAccessChecks'],
+  args: ['--no-sandbox', '--disable-gpu', '--ip-address-space-overrides=127.0.0.1:42080=public'],
 });
 const context = await browser.newContext({
   viewport: { width: 1360, height: 900 },
@@ -375,14 +375,24 @@ const verbs = {
 
   /** Has that other page try all it can against an origin: what it got to read, and what its requests were answered. */
   async attack(target) {
-    const answers = new Set();
-    other.on('response', (response) => {
-      const { origin, pathname } = new URL(response.url());
+    const asked = new Map();
+    const statuses = new Map();
+    // What came over the wire: the page itself is told of nothing but failures.
+    const session = await context.newCDPSession(other);
+    session.on('Network.requestWillBeSent', ({ requestId, request: { method, url } }) => {
+      const { origin, pathname } = new URL(url);
       if (origin === target) {
-        answers.add(`${response.request().method()} ${pathname} ${response.status()}`);
+        asked.set(requestId, `${method} ${pathname}`);
       }
     });
-    return { got: await attack(other, target), answers: [...answers].sort() };
+    session.on('Network.responseReceivedExtraInfo', ({ requestId, statusCode }) => {
+      // It may be told before the request is.
+      statuses.set(requestId, statusCode);
+    });
+    await session.send('Network.enable');
+    const got = await attack(other, target);
+    const answers = [...asked].filter(([id]) => statuses.has(id)).map(([id, request]) => `${request} ${statuses.get(id)}`);
+    return { got, answers: [...new Set(answers)].sort() };
   },
 
   /** Waits until the other page's own name leads to somebody else. */
