@@ -36,7 +36,7 @@ pub use command::{Command, CommandError, CommandId, Reply};
 pub use drop_reason::{DropCounts, DropReason};
 pub use founding::found;
 pub use holloway_wire::SecureRng;
-pub use invite::{Applicant, Approval, Invite, InviteState, JoinError, Joined, Redeemer};
+pub use invite::{Applicant, Invite, InviteState, JoinError, Joined, Redeemer};
 pub use node::{Node, TimerName};
 pub use offload::{
     BUNDLED_OVERHEAD, Bundle, Bundled, FRAGMENT_HEADER_LEN, Fragments, Gather, LocalPacket, Piece, Pieces, Reassembly,

@@ -22,22 +22,12 @@ const BACKDATED: Duration = Duration::from_secs(300);
 pub enum InviteState {
     /// Waiting for someone.
     Unspent,
+    /// Waiting for this machine alone, of which somebody has approved.
+    Approved(NodeId),
     /// Used by this member.
     Spent(NodeId),
     /// Taken back.
     Withdrawn,
-}
-
-/// Whether somebody has to approve of the machine that redeems an invite.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Approval {
-    /// Whoever has the invite joins.
-    #[default]
-    NotNeeded,
-    /// Nobody joins yet.
-    Needed,
-    /// This machine joins.
-    Given(NodeId),
 }
 
 /// A machine that redeems an invite and waits for somebody to approve of it: the first that came, until this node starts
@@ -70,7 +60,7 @@ pub struct Invite {
     /// What became of it.
     pub state: InviteState,
     /// Whether somebody has to approve of who redeems it.
-    pub approval: Approval,
+    pub needs_approval: bool,
 }
 
 /// What an invite shall say.
@@ -79,7 +69,7 @@ pub(crate) struct CreateInvite {
     pub(crate) rights: Rights,
     pub(crate) groups: Vec<String>,
     pub(crate) lifetime: Duration,
-    pub(crate) approval: Approval,
+    pub(crate) needs_approval: bool,
     pub(crate) bootstrap: Vec<Bootstrap>,
     pub(crate) via: Vec<Contact>,
 }
@@ -155,7 +145,7 @@ impl Issuer {
             created: now.unix,
             expires,
             state: InviteState::Unspent,
-            approval: wanted.approval,
+            needs_approval: wanted.needs_approval,
         };
         let body = InviteBody {
             network: network.0,
@@ -214,14 +204,15 @@ impl Issuer {
         let applicant = self.applicants.get(id).filter(|applicant| applicant.node == *node)?;
         self.writing.insert(*id, Writing::Approved);
         let label = Some(applicant.label.clone());
-        Some(Invite { label, approval: Approval::Given(*node), ..invite.clone() })
+        Some(Invite { label, state: InviteState::Approved(*node), ..invite.clone() })
     }
 
     /// Takes back an unspent invite: from here on nobody redeems it. It counts once the caller has written it down
     /// and called [`Issuer::record`].
     pub(crate) fn withdraw(&mut self, id: &InviteId) -> Option<Invite> {
         let invite = self.ledger.get(id)?;
-        if invite.state != InviteState::Unspent || self.writing.contains_key(id) {
+        let is_open = matches!(invite.state, InviteState::Unspent | InviteState::Approved(_));
+        if !is_open || self.writing.contains_key(id) {
             return None;
         }
         self.writing.insert(*id, Writing::Withdrawn);
@@ -264,7 +255,8 @@ impl Issuer {
             InviteState::Spent(owner) if owner == *asker => return Ok(Judged::Again),
             InviteState::Spent(_) => return Err(Refusal::Spent),
             InviteState::Withdrawn => return Err(Refusal::Withdrawn),
-            InviteState::Unspent => {}
+            InviteState::Approved(approved) if approved != *asker => return Err(Refusal::Spent),
+            InviteState::Approved(_) | InviteState::Unspent => {}
         }
         match self.writing.get(&invite.id) {
             Some(Writing::Spent { owner, .. }) if owner == asker => return Ok(Judged::Writing),
@@ -282,11 +274,10 @@ impl Issuer {
         if roster.is_revoked(asker) {
             return Err(Refusal::Revoked);
         }
-        match invite.approval {
-            Approval::Needed => Ok(Judged::Waits(invite.clone())),
-            Approval::Given(approved) if approved != *asker => Err(Refusal::Spent),
-            Approval::Given(_) | Approval::NotNeeded => Ok(Judged::Grant(invite.clone())),
+        if invite.needs_approval && invite.state == InviteState::Unspent {
+            return Ok(Judged::Waits(invite.clone()));
         }
+        Ok(Judged::Grant(invite.clone()))
     }
 
     /// The first machine that comes is the one that somebody approves of, or not.

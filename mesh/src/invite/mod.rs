@@ -14,7 +14,7 @@
 mod issuer;
 mod redeemer;
 
-pub use issuer::{Applicant, Approval, Invite, InviteState};
+pub use issuer::{Applicant, Invite, InviteState};
 pub(crate) use issuer::{CreateInvite, Granted, Issuer, Redemption, backdated};
 pub(crate) use redeemer::sealing_prologue;
 pub use redeemer::{JoinError, Joined, Redeemer};

@@ -9,7 +9,7 @@ use holloway_wire::{
 use super::Node;
 use super::announcing::next_sequence;
 use crate::command::{Command, CommandError, CommandId, Reply};
-use crate::invite::{Approval, CreateInvite, Granted, Invite};
+use crate::invite::{CreateInvite, Granted, Invite};
 use crate::output::{ControlCommand, Event, Output, Persisted, ResponseToken, SecurityKind, Write};
 use crate::pings::Ping;
 
@@ -30,8 +30,7 @@ impl Node {
         let result = match command {
             Command::CreateInvite { label, rights, groups, lifetime, needs_approval, bootstrap } => {
                 let via = self.neighbours.reaching(&self.home_relays(), &self.roster);
-                let approval = if needs_approval { Approval::Needed } else { Approval::NotNeeded };
-                let wanted = CreateInvite { label, rights, groups, lifetime, approval, bootstrap, via };
+                let wanted = CreateInvite { label, rights, groups, lifetime, needs_approval, bootstrap, via };
                 self.create_invite(id, wanted, now)
             }
             Command::Invites => Ok(Some(Reply::Invites(self.issuer.invites().cloned().collect()))),

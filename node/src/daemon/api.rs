@@ -7,7 +7,7 @@ use holloway_dashboard::api as doc;
 use holloway_dashboard::api::{ApiError, ErrorCode, InNetwork, SchemaVersion};
 use holloway_dashboard::server::Daemon;
 use holloway_dns::{Answer, PublishedRecord, QueryError, Server};
-use holloway_mesh::{Approval, Command, Invite, InviteState, Reply};
+use holloway_mesh::{Command, Invite, InviteState, Reply};
 use holloway_wire::{
     Bootstrap, InviteId, Label, Membership as MembershipBody, MembershipCertificate, NameError, NameRecord,
     OverlayAddr, UnixTime,
@@ -210,7 +210,7 @@ impl Daemon for Api {
             name: invite.label.as_ref().map(Label::to_string),
             rights: rights(invite.rights),
             groups: invite.groups,
-            approval: invite.approval != Approval::NotNeeded,
+            approval: invite.needs_approval,
             expires: Some(rfc3339(invite.expires)),
             bootstrap: token.body().bootstrap.iter().map(Bootstrap::to_string).collect(),
         })
@@ -501,8 +501,8 @@ fn parse_invite_id(id: &str) -> Result<InviteId, ApiError> {
 fn invite_summary(invite: &Invite, network: &NetworkView) -> doc::InviteSummary {
     let is_over = invite.expires <= UnixTime::from_nanos(now_nanos());
     let (state, redeemed_by) = match invite.state {
-        InviteState::Unspent if is_over => (doc::InviteState::Expired, None),
-        InviteState::Unspent => (doc::InviteState::Unspent, None),
+        InviteState::Unspent | InviteState::Approved(_) if is_over => (doc::InviteState::Expired, None),
+        InviteState::Unspent | InviteState::Approved(_) => (doc::InviteState::Unspent, None),
         InviteState::Withdrawn => (doc::InviteState::Withdrawn, None),
         InviteState::Spent(node) => {
             let peer = network.snapshot.peers.iter().find(|peer| peer.node == node);
@@ -518,10 +518,10 @@ fn invite_summary(invite: &Invite, network: &NetworkView) -> doc::InviteSummary 
         expires: Some(rfc3339(invite.expires)),
         created: rfc3339(invite.created),
         redeemed_by,
-        approval: match invite.approval {
-            Approval::NotNeeded => doc::InviteApproval::None,
-            Approval::Needed => doc::InviteApproval::Needed,
-            Approval::Given(_) => doc::InviteApproval::Given,
+        approval: match invite.state {
+            InviteState::Approved(_) => doc::InviteApproval::Given,
+            InviteState::Unspent if invite.needs_approval => doc::InviteApproval::Needed,
+            InviteState::Unspent | InviteState::Spent(_) | InviteState::Withdrawn => doc::InviteApproval::None,
         },
         applicant: applicant(invite, network),
     }

@@ -1,6 +1,6 @@
 //! What one network's machine keeps across restarts: ledger, publications, block-list.
 
-use holloway_mesh::{Approval, Invite, InviteState, Persisted, Stored, Write};
+use holloway_mesh::{Invite, InviteState, Persisted, Stored, Write};
 use holloway_wire::{InviteId, Label, NodeId, Publication, PublicationKind, PublicationSlot, Rights, UnixTime};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
@@ -79,15 +79,11 @@ async fn write_invite(
     network: NetworkKey,
     invite: &Invite,
 ) -> Result<(), StoreError> {
-    let (state, owner) = match &invite.state {
-        InviteState::Unspent => ("unspent", None),
-        InviteState::Spent(owner) => ("spent", Some(owner.as_bytes().as_slice())),
-        InviteState::Withdrawn => ("withdrawn", None),
-    };
-    let (needs_approval, approved) = match &invite.approval {
-        Approval::NotNeeded => (false, None),
-        Approval::Needed => (true, None),
-        Approval::Given(node) => (true, Some(node.as_bytes().as_slice())),
+    let (state, owner, approved) = match &invite.state {
+        InviteState::Unspent => ("unspent", None, None),
+        InviteState::Approved(node) => ("unspent", None, Some(node.as_bytes().as_slice())),
+        InviteState::Spent(owner) => ("spent", Some(owner.as_bytes().as_slice()), None),
+        InviteState::Withdrawn => ("withdrawn", None, None),
     };
     sqlx::query(
         "INSERT OR REPLACE INTO invite
@@ -103,7 +99,7 @@ async fn write_invite(
     .bind(invite.expires.as_nanos().cast_signed())
     .bind(state)
     .bind(owner)
-    .bind(needs_approval)
+    .bind(invite.needs_approval)
     .bind(approved)
     .execute(connection)
     .await?;
@@ -166,27 +162,19 @@ fn read_invite(row: &SqliteRow) -> Result<Invite, StoreError> {
         created: UnixTime::from_nanos(row.try_get::<i64, _>("created")?.cast_unsigned()),
         expires: UnixTime::from_nanos(row.try_get::<i64, _>("expires")?.cast_unsigned()),
         state: read_invite_state(row)?.ok_or_else(unreadable)?,
-        approval: read_approval(row)?.ok_or_else(unreadable)?,
-    })
-}
-
-fn read_approval(row: &SqliteRow) -> Result<Option<Approval>, StoreError> {
-    let approved: Option<&[u8]> = row.try_get("approved")?;
-    let needs_approval: bool = row.try_get("needs_approval")?;
-    Ok(match approved {
-        Some(approved) => node_id(approved).map(Approval::Given),
-        None if needs_approval => Some(Approval::Needed),
-        None => Some(Approval::NotNeeded),
+        needs_approval: row.try_get("needs_approval")?,
     })
 }
 
 fn read_invite_state(row: &SqliteRow) -> Result<Option<InviteState>, StoreError> {
     let owner: Option<&[u8]> = row.try_get("redeemed_by")?;
+    let approved: Option<&[u8]> = row.try_get("approved")?;
     let state: &str = row.try_get("state")?;
-    Ok(match (state, owner) {
-        ("unspent", None) => Some(InviteState::Unspent),
-        ("withdrawn", None) => Some(InviteState::Withdrawn),
-        ("spent", Some(owner)) => node_id(owner).map(InviteState::Spent),
+    Ok(match (state, owner, approved) {
+        ("unspent", None, None) => Some(InviteState::Unspent),
+        ("unspent", None, Some(approved)) => node_id(approved).map(InviteState::Approved),
+        ("withdrawn", None, None) => Some(InviteState::Withdrawn),
+        ("spent", Some(owner), None) => node_id(owner).map(InviteState::Spent),
         _ => None,
     })
 }

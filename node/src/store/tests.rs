@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use holloway_dashboard::api::Severity;
-use holloway_mesh::{Approval, Invite, InviteState, Write, found};
+use holloway_mesh::{Invite, InviteState, Write, found};
 use holloway_simnet::lab::in_mount_namespace;
 use holloway_wire::{
     Bootstrap, IdentityKey, Instant, InviteId, MembershipCertificate, NetworkId, NodeId, Now, Publication,
@@ -75,7 +75,7 @@ fn invite(number: u8, state: InviteState) -> Invite {
         created: now().unix,
         expires: UnixTime::from_nanos(u64::MAX),
         state,
-        approval: Approval::NotNeeded,
+        needs_approval: false,
     }
 }
 
@@ -126,8 +126,8 @@ async fn everything_written_is_there_after_reopening() {
         invite(1, InviteState::Unspent),
         invite(2, InviteState::Spent(node(7))),
         invite(3, InviteState::Withdrawn),
-        Invite { approval: Approval::Needed, ..invite(4, InviteState::Unspent) },
-        Invite { approval: Approval::Given(node(8)), ..invite(5, InviteState::Spent(node(8))) },
+        Invite { needs_approval: true, ..invite(4, InviteState::Unspent) },
+        Invite { needs_approval: true, ..invite(5, InviteState::Approved(node(8))) },
     ];
     let mut writes: Vec<Write> = publications.iter().map(publish).collect();
     writes.extend(invites.iter().cloned().map(Write::Invite));
