@@ -1,4 +1,5 @@
-// The whole way of somebody new: an application without a daemon, the wizard, an invite, the switch, a site, and off again.
+// The whole way of somebody new: an application without a daemon, the wizard, an invite and its approval, the switch, a site,
+// and off again.
 // Makes a lab around it, so it needs root; the application runs as an ordinary person in it.
 // usage: node e2e/desktop.mjs HOLLOWAY HOLLOWAY_GUI TAURI_DRIVER [FOLDER FOR PICTURES]
 import { once } from 'node:events';
@@ -31,6 +32,10 @@ function startDaemon() {
 const verbs = {
   daemon: startDaemon,
   kill: () => bob.kill(daemon),
+  approve: () => {
+    const [{ id }] = JSON.parse(alice.run(holloway, 'invites', '--json')).invites;
+    alice.run(holloway, 'invite', 'approve', id);
+  },
   forbid: () => bob.run('chmod', '0700', '/run/holloway'),
 };
 
@@ -43,7 +48,7 @@ async function stage() {
   const server = alice.start([process.execPath, '-e', page], { stdio: ['ignore', 'pipe', 'inherit'] });
   await once(server.stdout, 'data');
   alice.run(holloway, 'dns', 'add', 'wiki', 'AAAA', address);
-  return alice.run(holloway, 'invite', '--name', 'bob').trim();
+  return alice.run(holloway, 'invite', '--name', 'bob', '--approval').trim();
 }
 
 async function act(invite) {

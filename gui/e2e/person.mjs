@@ -89,6 +89,9 @@ async function newcomer(window) {
   await window.says('This is an invite.');
   await shown(window, 'an-invite-is-read');
   await window.press('Join');
+  await window.says('Whoever made the invite has to approve of this machine.');
+  await shown(window, 'waiting-to-be-approved');
+  await ask('approve');
   await window.says('This machine is in home now, as bob.home.alt.');
   await shown(window, 'joined');
 }

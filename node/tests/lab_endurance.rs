@@ -134,10 +134,8 @@ fn sessions_outlive_every_relay_and_everyone_who_introduced_them() {
     let boxes = ["nat-bob", "nat-carol"].map(|name| lab.nat(NatKind::Home, name).unwrap());
     let bob = member(&lab, &alice, &boxes[0].host("bob").unwrap(), &toml);
     let carol = member(&lab, &alice, &boxes[1].host("carol").unwrap(), &toml);
-    bob.wait("a straight path", || {
-        bob.ping("carol")?;
-        (bob.peer("carol")?["path"]["kind"] == "direct").then_some(())
-    });
+    bob.wait_direct("carol");
+    carol.wait_direct("bob");
     alice.kill9();
     dave.kill9();
     let mut watched = [Watched::new(&bob, "carol"), Watched::new(&carol, "bob")];

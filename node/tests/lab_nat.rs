@@ -21,12 +21,6 @@ fn behind(hint: &str, bobs: NatKind, carols: NatKind) -> (Lab, [Machine; 3], [Na
     (lab, [alice, bob, carol], boxes)
 }
 
-fn endpoint(machine: &Machine, peer: &str) -> String {
-    let peer = machine.peer(peer).unwrap();
-    assert_eq!(peer["path"]["kind"], "direct", "{peer:#}");
-    peer["path"]["endpoint"].as_str().unwrap().to_owned()
-}
-
 #[test]
 fn two_machines_behind_separate_home_routers_are_direct_both_ways() {
     let (_lab, [alice, bob, carol], boxes) = behind("home", NatKind::Home, NatKind::Home);
@@ -34,11 +28,11 @@ fn two_machines_behind_separate_home_routers_are_direct_both_ways() {
     carol.wait_ping("bob");
     println!("home x home: first reply {:?} after carol's join", start.elapsed());
     bob.wait_ping("carol");
-    assert_eq!(endpoint(&carol, "bob"), format!("{}:{DATA_PORT}", boxes[0].public_ipv4()));
-    assert_eq!(endpoint(&bob, "carol"), format!("{}:{DATA_PORT}", boxes[1].public_ipv4()));
+    assert_eq!(carol.wait_direct("bob"), format!("{}:{DATA_PORT}", boxes[0].public_ipv4()));
+    assert_eq!(bob.wait_direct("carol"), format!("{}:{DATA_PORT}", boxes[1].public_ipv4()));
     assert!(carol.reaches(bob.address()) && bob.reaches(carol.address()));
     bob.wait_ping("alice");
-    assert_eq!(endpoint(&bob, "alice"), format!("{}:{DATA_PORT}", alice.host().ipv4()));
+    assert_eq!(bob.wait_direct("alice"), format!("{}:{DATA_PORT}", alice.host().ipv4()));
     let observed = bob.network()["data"]["observed"].to_string();
     assert!(observed.contains(&boxes[0].public_ipv4().to_string()), "bob knows how he looks from outside: {observed}");
 }
@@ -48,7 +42,7 @@ fn a_full_cone_and_a_home_router_are_direct_both_ways() {
     let (_lab, [_alice, bob, carol], boxes) = behind("cone", NatKind::FullCone, NatKind::Home);
     bob.wait_ping("carol");
     carol.wait_ping("bob");
-    assert_eq!(endpoint(&carol, "bob"), format!("{}:{DATA_PORT}", boxes[0].public_ipv4()));
+    assert_eq!(carol.wait_direct("bob"), format!("{}:{DATA_PORT}", boxes[0].public_ipv4()));
 }
 
 #[test]
@@ -62,7 +56,7 @@ fn a_symmetric_router_lets_a_public_machine_through_and_leaves_a_relay_for_anoth
     assert_eq!((&path["kind"], &path["relay"]), (&"relay".into(), &"alice".into()), "{reply:#}");
     bob.wait_ping("carol");
     assert!(carol.reaches(bob.address()) && bob.reaches(carol.address()));
-    assert_eq!(carol.network()["home_relay"]["name"], "alice");
+    carol.wait("alice as home relay", || (carol.network()["home_relay"]["name"] == "alice").then_some(()));
 }
 
 #[test]
@@ -83,8 +77,8 @@ fn two_machines_behind_the_same_router_are_direct_by_their_lan_addresses() {
     let carol = member(&lab, &alice, &router.host("carol").unwrap(), "");
     carol.wait_ping("bob");
     bob.wait_ping("carol");
-    assert_eq!(endpoint(&carol, "bob"), format!("{}:{DATA_PORT}", bob.host().ipv4()));
-    assert!(endpoint(&bob, "carol").starts_with(&carol.host().ipv4().to_string()));
+    assert_eq!(carol.wait_direct("bob"), format!("{}:{DATA_PORT}", bob.host().ipv4()));
+    assert!(bob.wait_direct("carol").starts_with(&carol.host().ipv4().to_string()));
     bob.wait_ping("alice");
 }
 

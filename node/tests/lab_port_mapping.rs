@@ -19,12 +19,11 @@ fn wait_forwarded(asker: &Machine, router: &PortMappings, count: usize) -> Vec<F
     })
 }
 
-/// Waits until a peer is reached straight.
-fn wait_direct(machine: &Machine, peer: &str) -> String {
-    machine.wait(&format!("a direct path to {peer}"), || {
-        let path = machine.ping(peer)?["replies"][0]["path"].clone();
-        (path["kind"] == "direct").then(|| path["endpoint"].as_str().unwrap().to_owned())
-    })
+/// Waits until a machine knows by what address its router forwards to it.
+fn wait_mapped(machine: &Machine, router: &PortMappings) {
+    let external = format!("{}:{DATA_PORT}", router.external_ipv4());
+    machine
+        .wait(&format!("{external} to be known"), || (machine.network()["data"]["mapped"] == external).then_some(()));
 }
 
 fn symmetric(lab: &Lab, name: &str, protocol: MappingProtocol) -> (Nat, PortMappings) {
@@ -47,13 +46,12 @@ fn two_symmetric_routers_are_opened(protocol: MappingProtocol, name: &str) {
     wait_forwarded(&carol, &carols_router, 1);
 
     let start = Instant::now();
-    wait_direct(&carol, "bob");
-    wait_direct(&bob, "carol");
+    carol.wait_direct("bob");
+    bob.wait_direct("carol");
     println!("{name}: symmetric x symmetric is direct after {:?}", start.elapsed());
     assert!(carol.reaches(bob.address()) && bob.reaches(carol.address()));
-    let mapped = |machine: &Machine| machine.network()["data"]["mapped"].as_str().unwrap().to_owned();
-    assert_eq!(mapped(&bob), format!("{}:{DATA_PORT}", bobs_router.external_ipv4()));
-    assert_eq!(mapped(&carol), format!("{}:{DATA_PORT}", carols_router.external_ipv4()));
+    wait_mapped(&bob, &bobs_router);
+    wait_mapped(&carol, &carols_router);
 
     let check = bob.ask(&["netcheck"])["networks"][0].clone();
     assert_eq!((&check["direct"], &check["port_mapping"]["protocol"]), (&"anyone".into(), &name.into()), "{check:#}");
@@ -134,16 +132,12 @@ fn a_machine_that_moves_asks_its_new_router_and_one_that_crashed_gets_its_port_a
     bob.host().link().move_to(second.lan()).unwrap();
     let forwarded = ForwardedPort { external: DATA_PORT, to: SocketAddrV4::new(bob.host().ipv4(), DATA_PORT) };
     assert_eq!(wait_forwarded(&bob, &second_router, 1), [forwarded]);
-    let has_news = |machine: &Machine| {
-        let external = format!("{}:{DATA_PORT}", second_router.external_ipv4());
-        machine.wait("the new address", || (machine.network()["data"]["mapped"] == external).then_some(()));
-    };
-    has_news(&bob);
+    wait_mapped(&bob, &second_router);
 
     bob.kill9();
     assert_eq!(second_router.forwarded().unwrap(), [forwarded], "nobody has taken it back");
     bob.start();
-    has_news(&bob);
+    wait_mapped(&bob, &second_router);
     bob.daemon.terminate().unwrap();
     assert_eq!(second_router.forwarded().unwrap(), []);
 }

@@ -220,6 +220,15 @@ impl Machine {
         (answer, start.elapsed())
     }
 
+    /// Waits until a peer answers without a relay; gives the address that it is reached by.
+    pub(crate) fn wait_direct(&self, peer: &str) -> String {
+        // Traffic is what makes a better path be looked for.
+        self.wait(&format!("a direct path to {peer}"), || {
+            let path = self.ping(peer)?["replies"][0]["path"].clone();
+            (path["kind"] == "direct").then(|| path["endpoint"].as_str().unwrap().to_owned())
+        })
+    }
+
     /// Whether a packet of the system's own ping reaches an address and comes back.
     pub(crate) fn reaches(&self, address: Ipv6Addr) -> bool {
         self.tool("ping", &["-6", "-c", "1", "-W", "1", &address.to_string()]).status.success()
