@@ -14,6 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use holloway_simnet::lab::{Lab, Nat, NatKind};
+use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
 use stage::transfer::transfer;
 use stage::{Machine, founder, member, scale};
@@ -142,10 +143,12 @@ struct Seen {
     marked: usize,
 }
 
-/// A socket that gets what passes every interface of this namespace from now on.
+/// A socket that gets what passes every interface of this namespace from now on, with room for all of a test.
 fn every_frame() -> Socket {
+    const ROOM: usize = 32 << 20;
     const EVERY_PROTOCOL: i32 = (0x0003_u16.to_be()) as i32;
     let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(EVERY_PROTOCOL))).unwrap();
+    setsockopt(&socket, sockopt::RcvBufForce, &ROOM).unwrap();
     socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     socket
 }
