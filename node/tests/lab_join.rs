@@ -405,6 +405,34 @@ fn a_machine_waits_for_approval_and_is_let_in_by_the_command_that_status_names()
     bob.wait_ping("alice");
 }
 
+#[test]
+fn who_waits_for_approval_waits_while_the_issuer_is_away() {
+    let lab = Lab::new("patience").unwrap();
+    let mut alice = founder(&lab, &lab.public_host("alice").unwrap(), "");
+    let mut bob = Machine::new(&lab, &lab.public_host("bob").unwrap());
+    bob.start();
+    let token = alice.invite(&["--approval"]);
+    let join = ["join", &token, "--name", "bob"];
+    let mut waiting = bob.host().spawn("join", bob.command().args(join)).unwrap();
+    bob.wait("the word that it waits", || waiting.stderr().contains("Waiting").then_some(()));
+    alice.daemon.terminate().unwrap();
+    // The one that waits asks every few seconds and is served in its turn: it was refused, too, before this is over.
+    let since = Instant::now();
+    while since.elapsed() < Duration::from_secs(20) {
+        assert_eq!(bob.refusal(&join).code, "issuer_unreachable");
+    }
+    alice.start();
+    // Who waits is known from its asking, and forgotten with the process that was asked.
+    let invite = alice.wait("bob to ask again", || {
+        let invite = alice.ask(&["invites"])["invites"][0].clone();
+        (!invite["applicant"].is_null()).then_some(invite)
+    });
+    alice.ask(&["invite", "approve", invite["id"].as_str().unwrap()]);
+    let status = waiting.wait_for_end(DEADLINE).unwrap();
+    assert!(status.success(), "{}", waiting.stderr());
+    bob.wait_ping("alice");
+}
+
 /// What becomes of another machine with the same invite.
 fn member_in_vain(lab: &Lab, token: &str) -> String {
     let mut rival = Machine::new(lab, &lab.public_host("rival").unwrap());

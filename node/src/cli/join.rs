@@ -89,6 +89,10 @@ pub(crate) async fn run(context: &Context, plan: JoinPlan) -> Result<(), Failure
                 }
                 sleep(ASK_AGAIN).await;
             }
+            // Approval may take a day, and the issuer's machine may sleep in it.
+            Err(Failure::Refused(error)) if is_told && error.code == ErrorCode::IssuerUnreachable => {
+                sleep(ASK_AGAIN).await;
+            }
             outcome => break outcome?,
         }
     };
