@@ -12,8 +12,11 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 
 use holloway_simnet::lab::Lab;
-use stage::transfer::transfer;
+use stage::transfer::{Transferred, transfer};
 use stage::{INTERFACE, Machine, founder, member, scale};
+
+/// A transfer grows no further: a client that says nothing loses its place after ten seconds.
+const BYTES_SCALE_MAX: u32 = 6;
 
 #[test]
 fn networks_that_are_switched_off_leave_no_trace_and_stay_off_until_they_are_switched_on() {
@@ -91,11 +94,12 @@ fn a_store_that_hangs_and_an_api_that_is_kept_busy_leave_the_packets_alone() {
     let quiet = "[dashboard]\nstore = \"off\"\n";
     let mut alice = founder(&lab, &lab.public_host("alice").unwrap(), quiet);
     let bob = member(&lab, &alice, &lab.public_host("bob").unwrap(), quiet);
-    let bytes = 100_000_000 * u64::from(scale().min(10));
-    let rounds = scale().clamp(1, 7);
-    let mut rates = [Vec::new(), Vec::new()];
-    for round in 0..2 * rounds {
-        let is_hung = round % 2 == 1;
+    let bytes = 100_000_000 * u64::from(scale().min(BYTES_SCALE_MAX));
+    let rounds = scale();
+    let conditions = [("at rest", false), ("at rest again", false), ("all hangs", true)];
+    let mut figures = [const { Figures::new() }; 3];
+    for turn in (0..rounds).flat_map(turns) {
+        let is_hung = conditions[turn].1;
         alice.daemon.terminate().unwrap();
         alice.configure(if is_hung { &hung } else { quiet });
         alice.start();
@@ -107,16 +111,62 @@ fn a_store_that_hangs_and_an_api_that_is_kept_busy_leave_the_packets_alone() {
             });
             (held.join().unwrap().unwrap(), hang(&alice))
         });
-        let done = transfer(&alice, &bob, bytes, |_| {}).unwrap();
-        rates[usize::from(is_hung)].push(done.megabit_per_second());
         if is_hung {
             assert_eq!(alice.ask(&["status"])["state"], "ready");
         }
+        let before = alice.daemon.cpu_seconds().unwrap();
+        let done = transfer(&alice, &bob, bytes, |_| {}).unwrap();
+        let cpu = alice.daemon.cpu_seconds().unwrap() - before;
+        figures[turn].add(&done, cpu);
         drop(kept);
     }
-    let [quiet, hung] = rates.map(|mut rates: Vec<f64>| {
-        rates.sort_by(f64::total_cmp);
-        rates[rates.len() / 2]
-    });
-    println!("{rounds} rounds: {quiet:.0} Mbit/s at rest, {hung:.0} beside a hung store and API: {:.3}", hung / quiet);
+    println!(
+        "{rounds} rounds of {} MB: Mbit/s, to those at rest; s/GB of alice's processor, to those",
+        bytes / 1_000_000
+    );
+    let ((rest, rest_error), cpu_at_rest) = (figures[0].rate(), figures[0].cpu_per_gigabyte());
+    for ((name, _), figures) in conditions.iter().zip(&figures) {
+        let (rate, error) = figures.rate();
+        let (ratio, cpu) = (rate / rest, figures.cpu_per_gigabyte());
+        let ratio_error = ratio * (error / rate).hypot(rest_error / rest);
+        println!("{name:<14}{rate:>6.0}  {ratio:.3} ± {ratio_error:.3}  {cpu:.3}  {:.3}", cpu / cpu_at_rest);
+    }
+}
+
+/// The order of three conditions in a round: each comes first, in the middle and last equally often, and behind each of the
+/// others, as the machine may grow faster or slower meanwhile.
+fn turns(round: u32) -> [usize; 3] {
+    [[0, 1, 2], [2, 0, 1], [1, 2, 0], [2, 1, 0], [0, 2, 1], [1, 0, 2]][round as usize % 6]
+}
+
+/// What transfers in one condition were.
+struct Figures {
+    rates: Vec<f64>,
+    bytes: u64,
+    cpu_seconds: f64,
+}
+
+impl Figures {
+    const fn new() -> Self {
+        Self { rates: Vec::new(), bytes: 0, cpu_seconds: 0.0 }
+    }
+
+    fn add(&mut self, done: &Transferred, cpu_seconds: f64) {
+        self.rates.push(done.megabit_per_second());
+        self.bytes += done.bytes;
+        self.cpu_seconds += cpu_seconds;
+    }
+
+    /// The mean of the rates in Mbit/s, and its standard error.
+    fn rate(&self) -> (f64, f64) {
+        let count = self.rates.len() as f64;
+        let mean = self.rates.iter().sum::<f64>() / count;
+        let squares: f64 = self.rates.iter().map(|rate| (rate - mean).powi(2)).sum();
+        (mean, (squares / (count - 1.0).max(1.0) / count).sqrt())
+    }
+
+    /// Processor seconds for a gigabyte.
+    fn cpu_per_gigabyte(&self) -> f64 {
+        self.cpu_seconds * 1e9 / self.bytes as f64
+    }
 }

@@ -15,7 +15,7 @@ use super::peer_sockets::PeerSockets;
 use super::queue::LaneEvent;
 use super::relaying::Relaying;
 use super::report::Upward;
-use super::udp::{Bound, Buffers, UdpSockets};
+use super::udp::{Bound, Buffers, Received, UdpSockets};
 use crate::clock::Clock;
 use crate::tun::Tun;
 
@@ -54,7 +54,7 @@ impl Incoming {
     }
 
     /// Carries what one receive brings from each socket that may have something, which it may have again if there was
-    /// any. Says whether there was anything.
+    /// any.
     pub(super) fn drain(
         &mut self,
         udp: &UdpSockets,
@@ -62,7 +62,7 @@ impl Incoming {
         table: &mut Table,
         upward: &mut Upward,
         relaying: &mut Relaying,
-    ) -> bool {
+    ) -> Received {
         let Self { own, clock, buffers, peers, reassemblies, ready } = self;
         // What is missing after its time never comes; a lane that carries nothing else has little to give back.
         if !reassemblies.is_empty() {
@@ -73,21 +73,23 @@ impl Incoming {
         if ready.is_empty() {
             ready.extend(udp.iter().chain(peers.iter()).map(|_| true));
         }
-        let mut any = false;
+        let mut all = Received::default();
         for (socket, is_ready) in
             udp.iter().chain(peers.iter()).zip(ready.iter_mut()).filter(|(_, is_ready)| **is_ready)
         {
             let gather = Gather::new(tun.map_or(NO_INTERFACE, Tun::offload));
             let now = clock.now().monotonic;
             let mut delivery = Delivery { own: *own, table, upward, relaying, udp, tun, gather, reassemblies, now };
-            *is_ready = socket.receive(buffers, |from, datagram| delivery.datagram(from, datagram));
+            let received = socket.receive(buffers, |from, datagram| delivery.datagram(from, datagram));
             delivery.finish();
-            any |= *is_ready;
+            *is_ready = received.any();
+            all.trains += received.trains;
+            all.is_full |= received.is_full;
         }
-        if !any && peers.close_left(clock.now().monotonic) {
+        if !all.any() && peers.close_left(clock.now().monotonic) {
             ready.clear();
         }
-        any
+        all
     }
 
     /// All sockets, in their order.

@@ -16,6 +16,8 @@ const MISSES_PER_SECOND: u32 = 200;
 pub(super) struct Relaying {
     table: ForwardingTable,
     train: Train,
+    /// Frames since somebody asked.
+    passed: usize,
     drops: DropCounts,
     has_drops: bool,
     misses: (Instant, u32),
@@ -26,6 +28,7 @@ impl Relaying {
         Self {
             table: ForwardingTable::new(),
             train: Train::new(),
+            passed: 0,
             drops: DropCounts::default(),
             has_drops: false,
             misses: (Instant::from_nanos(0), 0),
@@ -49,6 +52,7 @@ impl Relaying {
     ) {
         match self.table.forward(&from.socket_addr(), header, datagram.len(), now) {
             Ok((to, head)) => {
+                self.passed += 1;
                 let to = Endpoint::udp(to);
                 if !self.train.takes(&to, datagram.len()) {
                     self.flush(udp, upward);
@@ -75,6 +79,11 @@ impl Relaying {
         }
         self.misses.1 += 1;
         self.misses.1 <= MISSES_PER_SECOND
+    }
+
+    /// How many frames have been passed on since this was last asked.
+    pub(super) fn take_passed(&mut self) -> usize {
+        std::mem::take(&mut self.passed)
     }
 
     /// Sends what waits.

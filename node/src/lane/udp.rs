@@ -44,6 +44,21 @@ pub(crate) struct UdpSockets {
     settings: DataplaneSettings,
 }
 
+/// What receiving brought.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Received {
+    /// Trains, a single datagram being one too.
+    pub(super) trains: usize,
+    /// As many as are taken at once: there may be more.
+    pub(super) is_full: bool,
+}
+
+impl Received {
+    pub(super) const fn any(&self) -> bool {
+        self.trains > 0
+    }
+}
+
 /// One socket.
 pub(super) struct Bound {
     socket: UdpSocket,
@@ -150,14 +165,18 @@ impl UdpSockets {
 }
 
 impl Bound {
-    /// Receives once and hands each datagram on. Gives whether there was anything.
-    pub(super) fn receive<'b>(&self, buffers: &'b mut Buffers, mut take: impl FnMut(Endpoint, &'b mut [u8])) -> bool {
+    /// Receives once and hands each datagram on.
+    pub(super) fn receive<'b>(
+        &self,
+        buffers: &'b mut Buffers,
+        mut take: impl FnMut(Endpoint, &'b mut [u8]),
+    ) -> Received {
         let mut meta = [RecvMeta::default(); TRAINS];
         let most = buffers.trains;
         let mut slices = buffers.slices();
         // What a connected socket has heard of its peer's host by ICMP is an error too, and no news.
         let Ok(count) = self.state.recv(UdpSockRef::from(&self.socket), &mut slices[..most], &mut meta) else {
-            return false;
+            return Received::default();
         };
         let meta = &meta[..count];
         let bytes: usize = meta.iter().map(|meta| meta.len).sum();
@@ -172,7 +191,7 @@ impl Bound {
                 take(from, datagram);
             }
         }
-        count > 0
+        Received { trains: count, is_full: count == most }
     }
 
     pub(super) fn fd(&self) -> BorrowedFd<'_> {

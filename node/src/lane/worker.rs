@@ -1,5 +1,6 @@
 use std::io;
 use std::net::IpAddr;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -8,16 +9,17 @@ use std::time::{Duration, Instant};
 use holloway_mesh::Forwarding;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::setpriority_process;
-use rustix::thread::gettid;
+use rustix::thread::{gettid, set_current_timer_slack};
 use tokio::sync::mpsc as tokio_mpsc;
 
 use super::forwarding::Table;
 use super::incoming::Incoming;
+use super::moderation::Moderation;
 use super::outgoing::{Outgoing, Surroundings};
 use super::queue::{LaneEvent, Waker};
 use super::relaying::Relaying;
 use super::report::{REPORT_EVERY, Upward};
-use super::udp::UdpSockets;
+use super::udp::{Received, UdpSockets};
 use crate::clock::Clock;
 use crate::tun::Tun;
 
@@ -29,6 +31,9 @@ const NICENESS: i32 = -10;
 /// long trains takes, so that a ping waits hardly longer; and of short rounds there are so many in it that the look costs
 /// a fiftieth, where reading in vain from all was half of all calls.
 const LOOK_EVERY: Duration = Duration::from_micros(50);
+
+/// How much later than asked for a lane may be woken.
+const TIMER_SLACK_NANOS: u64 = 1_000;
 
 /// The core's end of the lanes of one network.
 pub(crate) struct Lanes(Vec<Lane>);
@@ -121,6 +126,7 @@ fn spawn(
         outgoing: Outgoing::new(),
         incoming: Incoming::new(own, clock),
         relaying: Relaying::new(),
+        moderation: Moderation::new(),
     };
     let thread = std::thread::Builder::new().name(format!("lane-{number}")).spawn(move || worker.run())?;
     Ok(Lane { commands, waker, thread: Some(thread) })
@@ -131,6 +137,10 @@ fn spawn(
 fn go_first() {
     if let Err(error) = setpriority_process(Some(gettid()), NICENESS) {
         tracing::debug!(%error, "a lane runs at the usual priority");
+    }
+    // Pauses end when they should; what the system adds to sleeps by itself is as long as they are.
+    if let Err(error) = set_current_timer_slack(NonZeroU64::new(TIMER_SLACK_NANOS)) {
+        tracing::debug!(%error, "a lane's pauses are longer than they need to be");
     }
 }
 
@@ -149,6 +159,7 @@ struct Worker {
     outgoing: Outgoing,
     incoming: Incoming,
     relaying: Relaying,
+    moderation: Moderation,
 }
 
 impl Worker {
@@ -164,7 +175,10 @@ impl Worker {
             let sent = self.drain_tun();
             let received = self.receive();
             self.upward.report(&mut self.table);
-            let is_busy = sent || received;
+            let is_busy = sent || received.any();
+            if let Some(pause) = self.pause(sent, received) {
+                std::thread::sleep(pause);
+            }
             if is_busy && looked.elapsed() < LOOK_EVERY {
                 continue;
             }
@@ -200,9 +214,21 @@ impl Worker {
         self.table.apply(forwarding);
     }
 
-    fn receive(&mut self) -> bool {
+    fn receive(&mut self) -> Received {
         let Self { udp, tun, table, upward, relaying, .. } = self;
         self.incoming.drain(udp, tun.as_deref(), table, upward, relaying)
+    }
+
+    /// How long to let more gather, where all that came was passed on one by one.
+    fn pause(&mut self, sent: bool, received: Received) -> Option<Duration> {
+        let passed = self.relaying.take_passed();
+        if !sent && passed > 0 && passed == received.trains {
+            return self.moderation.singles(passed, Instant::now()).filter(|_| !received.is_full);
+        }
+        if sent || received.any() {
+            self.moderation.other(Instant::now());
+        }
+        None
     }
 
     fn drain_tun(&mut self) -> bool {
