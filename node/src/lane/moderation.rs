@@ -1,12 +1,12 @@
 use std::time::{Duration, Instant};
 
-/// How long a lane waits for more: some ten datagrams at the rate from which on it does.
+/// How long a lane waits for more: two or three datagrams at the rate from which on it does, ten at 200,000 a second.
 const PAUSE: Duration = Duration::from_micros(50);
 
 /// From this mean time between datagrams on a lane waits: 50,000 a second.
 const CLOSE: Duration = Duration::from_micros(20);
 
-/// Longer than this they are not apart, so that they are close again after some thirty reads.
+/// Longer than this they do not count as apart, so that they are close again after some thirty reads.
 const APART: Duration = Duration::from_millis(1);
 
 /// A read counts this part of the mean.
@@ -29,8 +29,7 @@ impl Moderation {
         Self { read: Instant::now(), spacing: APART }
     }
 
-    /// A read took all that there was, so many datagrams that came one by one and were passed on. Gives how long to wait
-    /// for more.
+    /// A read brought so many datagrams, which came one by one and were all passed on. Gives how long to wait for more.
     pub(super) fn singles(&mut self, count: usize, now: Instant) -> Option<Duration> {
         let count = u32::try_from(count).unwrap_or(u32::MAX).max(1);
         let apart = now.saturating_duration_since(self.read).min(APART) / count;
@@ -39,7 +38,7 @@ impl Moderation {
         (self.spacing < CLOSE).then_some(PAUSE)
     }
 
-    /// Something else came, which shall not wait.
+    /// Something else came, and what follows shall not wait.
     pub(super) fn other(&mut self, now: Instant) {
         (self.read, self.spacing) = (now, APART);
     }

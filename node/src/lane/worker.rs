@@ -219,7 +219,7 @@ impl Worker {
         self.incoming.drain(udp, tun.as_deref(), table, upward, relaying)
     }
 
-    /// How long to let more gather, where all that came was passed on one by one.
+    /// How long to let more gather, where all that came was passed on one by one and no more is there.
     fn pause(&mut self, sent: bool, received: Received) -> Option<Duration> {
         let passed = self.relaying.take_passed();
         if !sent && passed > 0 && passed == received.trains {
