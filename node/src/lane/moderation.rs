@@ -17,7 +17,7 @@ const SMOOTHING: u32 = 8;
 /// do with their interrupts (J. Mogul, K. Ramakrishnan, "Eliminating Receive Livelock in an Interrupt-Driven Kernel", 1996,
 /// and Linux' "dynamic interrupt moderation").
 ///
-/// Members send trains: neither they nor their packets on the way through a relay ever wait.
+/// Members' lanes never wait, and send trains; where these arrive as trains they are passed on at once.
 pub(super) struct Moderation {
     read: Instant,
     /// Mean time between datagrams.
