@@ -4,8 +4,8 @@
 //! accounts: in a SQLite file beside the node's own store, or in a PostgreSQL database that several machines share. The
 //! node does not need it: whatever happens to it, the networks run on, and whoever asks is told why there is no history.
 //!
-//! A [`Recorder`] looks at the daemon's status now and then and writes down what has changed ([`observe`] says what that
-//! is); all else is questions. This module does not know how a status comes about, nor how requests arrive.
+//! A [`record::Recorder`] looks at the daemon's status now and then and writes down what has changed ([`observe`] says
+//! what that is); all else is questions. This module does not know how a status comes about, nor how requests arrive.
 
 mod accounts;
 mod audit;
