@@ -118,18 +118,19 @@ fn a_store_that_hangs_and_an_api_that_is_kept_busy_leave_the_packets_alone() {
         let done = transfer(&alice, &bob, bytes, |_| {}).unwrap();
         let cpu = alice.daemon.cpu_seconds().unwrap() - before;
         figures[turn].add(&done, cpu);
+        if is_hung {
+            assert_eq!(alice.ask(&["status"])["state"], "ready", "still");
+        }
         drop(kept);
     }
-    println!(
-        "{rounds} rounds of {} MB: Mbit/s, to those at rest; s/GB of alice's processor, to those",
-        bytes / 1_000_000
-    );
-    let ((rest, rest_error), cpu_at_rest) = (figures[0].rate(), figures[0].cpu_per_gigabyte());
-    for ((name, _), figures) in conditions.iter().zip(&figures) {
-        let (rate, error) = figures.rate();
-        let (ratio, cpu) = (rate / rest, figures.cpu_per_gigabyte());
-        let ratio_error = ratio * (error / rate).hypot(rest_error / rest);
-        println!("{name:<14}{rate:>6.0}  {ratio:.3} ± {ratio_error:.3}  {cpu:.3}  {:.3}", cpu / cpu_at_rest);
+    let [rest, others @ ..] = &figures;
+    let ((at_rest, rest_error), cpu_at_rest) = (rest.rate(), rest.cpu_per_gigabyte());
+    println!("{rounds} rounds of {} MB at rest: {at_rest:.0} Mbit/s, {cpu_at_rest:.3} s/GB", bytes / 1_000_000);
+    for ((name, _), other) in conditions[1..].iter().zip(others) {
+        let ((rate, error), cpu) = (other.rate(), other.cpu_per_gigabyte());
+        let ratio = rate / at_rest;
+        let ratio_error = ratio * (error / rate).hypot(rest_error / at_rest);
+        println!("{name}: {rate:.0} Mbit/s, {ratio:.3} ± {ratio_error:.3}; processor {:.3}", cpu / cpu_at_rest);
     }
 }
 
@@ -157,12 +158,12 @@ impl Figures {
         self.cpu_seconds += cpu_seconds;
     }
 
-    /// The mean of the rates in Mbit/s, and its standard error.
+    /// The mean of the rates in Mbit/s, and its standard error, which one alone does not tell (NaN).
     fn rate(&self) -> (f64, f64) {
         let count = self.rates.len() as f64;
         let mean = self.rates.iter().sum::<f64>() / count;
         let squares: f64 = self.rates.iter().map(|rate| (rate - mean).powi(2)).sum();
-        (mean, (squares / (count - 1.0).max(1.0) / count).sqrt())
+        (mean, (squares / (count - 1.0) / count).sqrt())
     }
 
     /// Processor seconds for a gigabyte.
