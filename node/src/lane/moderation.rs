@@ -17,7 +17,8 @@ const SMOOTHING: u32 = 8;
 /// do with their interrupts (J. Mogul, K. Ramakrishnan, "Eliminating Receive Livelock in an Interrupt-Driven Kernel", 1996,
 /// and Linux' "dynamic interrupt moderation").
 ///
-/// Members' lanes never wait, and send trains; where these arrive as trains they are passed on at once.
+/// Members' lanes never wait, and send trains: the first that arrives as one ends the waiting, with the pause in which it
+/// comes.
 pub(super) struct Moderation {
     read: Instant,
     /// Mean time between datagrams.

@@ -177,6 +177,7 @@ impl Worker {
             self.upward.report(&mut self.table);
             let is_busy = sent || received.any();
             if let Some(pause) = self.pause(sent, received) {
+                // For this time to pass and for nothing else: a poll would end with the first datagram.
                 std::thread::sleep(pause);
             }
             if is_busy && looked.elapsed() < LOOK_EVERY {
